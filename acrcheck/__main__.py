@@ -1,0 +1,6 @@
+"""`python -m acrcheck`."""
+
+from acrcheck.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The protocols of identity and registry, spoken step by step over a wire."""

@@ -1,0 +1,166 @@
+"""`acrcheck demo`."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acrcheck.cli import options
+from acrcheck.cli.output import Look, look, write
+
+if TYPE_CHECKING:
+    from acrcheck.lab.scenario import Scenario
+    from acrcheck.lab.story import Story
+    from acrcheck.model import Report
+
+HELP = """Show acrcheck at work on a simulated AKS and Azure, without a cluster and without a network.
+
+Without SCENARIO, it tells the documentation's own story: "Identity not found", what acrcheck says of it, the
+command that it prints, and all well again. With SCENARIO, the real checks are run on that simulated world.
+
+\b
+Examples:
+  acrcheck demo
+  acrcheck demo --list
+  acrcheck demo label-missing -o json
+"""
+
+
+def _offer(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [item.id for item in _scenarios() if item.id.startswith(incomplete)]
+
+
+@click.command("demo", help=HELP, short_help="Show it at work on a simulated cluster.")
+@click.argument("scenario", required=False, shell_complete=_offer)
+@click.option("--list", "listing", is_flag=True, help="List the scenarios.")
+@options.output("text", "json", "name")
+@options.presentation
+def command(scenario: str | None, listing: bool, **given: Any) -> int:
+    """Show acrcheck at work on a simulated cluster."""
+    if listing:
+        _list(given["output"])
+        return 0
+    if scenario is None:
+        _story(given)
+        return 0
+    return _one(_find(scenario), given)
+
+
+def _scenarios() -> "tuple[Scenario, ...]":
+    from acrcheck.catalogue import builtin_dir
+    from acrcheck.lab.scenario import load_scenarios
+
+    return load_scenarios(builtin_dir())
+
+
+def _find(name: str) -> "Scenario":
+    from acrcheck.errors import UsageError
+
+    scenarios = {item.id: item for item in _scenarios()}
+    if name not in scenarios:
+        raise UsageError(
+            f"there is no scenario {name}",
+            input=name,
+            expected="the id of a scenario",
+            remedy="acrcheck demo --list",
+            candidates=scenarios,
+        )
+    return scenarios[name]
+
+
+def _list(output: str) -> None:
+    scenarios = _scenarios()
+    if output == "name":
+        write("".join(f"{item.id}\n" for item in scenarios))
+    elif output == "json":
+        from acrcheck.report import json
+
+        items = [{"id": item.id, "title": item.title, "cause": item.cause or None} for item in scenarios]
+        write(json.dumps({"apiVersion": json.API_VERSION, "kind": "ScenarioList", "scenarios": items}))
+    else:
+        from tabulate import tabulate
+
+        rows = [(item.id, item.title, item.cause) for item in scenarios]
+        write(tabulate(rows, headers=("scenario", "what is wrong", "cause"), tablefmt="simple") + "\n")
+
+
+def _one(scenario: "Scenario", given: dict[str, Any]) -> int:
+    from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.cli.run import show
+    from acrcheck.cli.version import installed
+    from acrcheck.lab.scenario import look as look_at
+    from acrcheck.run import Options
+
+    checks = load_checks(builtin_dir())
+    causes = load_causes(builtin_dir(), checks)
+    chosen = Options(metadata={"version": installed(), "scenario": scenario.id})
+    report, _ = look_at(scenario.build(), checks, causes, chosen)
+    show(report, given)
+    return report.exit_code
+
+
+def _story(given: dict[str, Any]) -> None:
+    from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.lab import story
+
+    checks = load_checks(builtin_dir())
+    told = story.tell(_find(story.SCENARIO), checks, load_causes(builtin_dir(), checks))
+    if given["output"] == "json":
+        from acrcheck.report import json
+
+        document = {
+            "apiVersion": json.API_VERSION,
+            "kind": "Story",
+            "before": json.document(told.before),
+            "commands": [command for command, _ in told.remedies],
+            "after": json.document(told.after),
+        }
+        write(json.dumps(document))
+    elif given["output"] == "name":
+        from acrcheck.report import names
+
+        write(names.render(told.before))
+    else:
+        how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
+        write("\n".join(_lines(told, how)) + "\n", color=how.color)
+
+
+def _lines(told: "Story", how: Look) -> list[str]:
+    lines = [
+        "The cluster and its Azure are simulated, the checks are the real ones.",
+        "Coder's control plane cannot get a token for its registry. What the log says:",
+        "",
+        f"  $ {told.kubectl} -n coder logs deployment/coderd --tail=1",
+        f"  {told.log}",
+        "",
+        "The documentation's own test, a fresh request from the same pod, succeeds: it gets a token of client id",
+        f"{told.client_id}. So what is wrong?",
+        "",
+        "  $ acrcheck run",
+        *_told(told.before, how),
+        "",
+    ]
+    for command, output in told.remedies:
+        lines += ["What it printed, applied to the same cluster:", "", f"  $ {command}"]
+        lines += [*(f"  {line}" for line in output.splitlines()), ""]
+    return [*lines, "  $ acrcheck run", *_told(told.after, how)]
+
+
+def _told(report: "Report", how: Look) -> list[str]:
+    """What a report says of failures, and its last line: one screen has no room for all that is well."""
+    from acrcheck.model import Status
+    from acrcheck.report import terminal
+
+    def render(part: "Report") -> list[str]:
+        return terminal.render(
+            part, width=how.width - 2, ascii=how.ascii, color=how.color, verbose=how.verbose
+        ).splitlines()
+
+    failed = tuple(result for result in report.results if result.status is Status.FAIL)
+    findings = tuple(
+        finding
+        for finding in report.findings
+        if any(seen in result.observations for result in failed for seen in finding.observations)
+    )
+    shown = render(replace(report, results=failed, findings=findings, metadata={}))[:-1] if failed else []
+    return [f"  {line}".rstrip() for line in (*shown, render(report)[-1])]

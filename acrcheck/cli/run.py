@@ -1,0 +1,190 @@
+"""`acrcheck run`."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acrcheck.azure.clouds import NAMES
+from acrcheck.cli import options
+from acrcheck.cli.errors import Session
+from acrcheck.cli.output import UNSEEN_WIDTH, look, write
+
+if TYPE_CHECKING:
+    from acrcheck.cluster.kubeconfig import ConnectionFlags
+    from acrcheck.model import Report
+    from acrcheck.run import Options
+    from acrcheck.target import Target
+
+HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
+
+Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
+An ephemeral container (--allow debug-container) cannot be deleted: it ends by itself and stays in the pod's spec.
+
+\b
+Examples:
+  acrcheck run
+  acrcheck run --context aks-prod -n coder --workload deployment/coder
+  acrcheck run --only token,registry --report json=report.json
+"""
+
+target_options = options.together(
+    options.option(
+        "--workload", type=options.Workload(), default=None, help="The workload (default: Coder's)."
+    ),
+    options.option("--registry", default="", metavar="HOST", help="The registry (default: the image's)."),
+    options.option("--image", default="", help="An image that must be pullable (default: the workload's)."),
+    options.option(
+        "--identity-client-id", default="", metavar="GUID", help="The identity that must be given."
+    ),
+    options.option("--identity-resource-id", default="", metavar="ID", help="The same, by its resource id."),
+    options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
+)
+running_options = options.together(
+    options.option("--only", type=options.Names(), multiple=True, help="Only these checks or categories."),
+    options.option("--skip", type=options.Names(), multiple=True, help="Not these checks or categories."),
+    options.option(
+        "--allow",
+        type=click.Choice(["debug-container", "probe-pod"]),
+        multiple=True,
+        help="Leave to create an ephemeral container, or a pod for the run's time; repeatable.",
+    ),
+    options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
+    options.option(
+        "--timeout", type=options.Duration(), default="2m", show_default=True, help="For the whole run."
+    ),
+    options.option(
+        "--fail-on",
+        type=click.Choice(["fail", "warn"]),
+        default="fail",
+        show_default=True,
+        help="What makes the exit code 1.",
+    ),
+    options.option(
+        "--report", "reports", type=options.ReportFile(), multiple=True, help="Write a report; repeatable."
+    ),
+)
+
+
+@click.command("run", help=HELP, short_help="Check a workload on the cluster.")
+@options.config_file
+@target_options
+@running_options
+@options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
+@options.presentation
+@options.connection
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> int:
+    """Check a workload on the cluster."""
+    ctx.obj = _session(ctx, given)
+    return _run(given)
+
+
+def _session(ctx: click.Context, given: dict[str, Any]) -> Session:
+    """Tell the error handler what is known now that flags, environment and file are read."""
+    session = ctx.find_object(Session) or Session()
+    session.json = given["output"] == "json"
+    session.verbose = given["verbose"]
+    return session
+
+
+def _run(given: dict[str, Any]) -> int:
+    from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.cli.progress import Progress
+    from acrcheck.clock import SystemClock
+    from acrcheck.run import refuse_unknown_names, run
+
+    checks = load_checks(builtin_dir())
+    causes = load_causes(builtin_dir(), checks)
+    chosen = _options(given)
+    refuse_unknown_names(checks, chosen)
+
+    from acrcheck.cli.doors import opened
+
+    clock = SystemClock()
+    with opened(connection_flags(given), _target(given), clock, os.environ) as world, Progress() as progress:
+        chosen.metadata["cluster"] = world.connection.server
+        report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
+    show(report, given)
+    for form, path in given["reports"]:
+        _save(report, form, path, given["verbose"])
+    return report.exit_code
+
+
+def show(report: "Report", given: dict[str, Any]) -> None:
+    """Write a report to standard output, in the format and the look that were asked for."""
+    if given["output"] == "json":
+        from acrcheck.report import json
+
+        write(json.render(report))
+    elif given["output"] == "name":
+        from acrcheck.report import names
+
+        write(names.render(report))
+    else:
+        from acrcheck.report import terminal
+
+        how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
+        text = terminal.render(report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose)
+        write(text, color=how.color)
+
+
+def _save(report: "Report", form: str, path: str, verbose: int) -> None:
+    from pathlib import Path
+
+    from acrcheck.errors import UsageError
+    from acrcheck.report import json, terminal
+
+    text = (
+        json.render(report)
+        if form == "json"
+        else terminal.render(report, width=UNSEEN_WIDTH, ascii=False, color=False, verbose=verbose)
+    )
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written: {error.strerror}",
+            input=f"--report {form}={path}",
+            expected="a file that may be written",
+        ) from None
+
+
+def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
+    """Take kubectl's connection flags out of what was given."""
+    from dataclasses import fields
+
+    from acrcheck.cluster.kubeconfig import ConnectionFlags
+
+    return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
+
+
+def _target(given: dict[str, Any]) -> "Target":
+    from acrcheck.target import Target
+
+    return Target(
+        namespace=given["namespace"],
+        workload=given["workload"] or "",
+        registry=given["registry"].lower(),
+        image=given["image"],
+        identity_client_id=given["identity_client_id"],
+        identity_resource_id=given["identity_resource_id"],
+        cloud=given["cloud"] or "",
+        allow=frozenset(given["allow"]),
+        probe_image=given["probe_image"],
+    )
+
+
+def _options(given: dict[str, Any]) -> "Options":
+    from uuid import uuid4
+
+    from acrcheck.cli.version import installed
+    from acrcheck.run import Options
+
+    return Options(
+        only=options.flat(given["only"]),
+        skip=options.flat(given["skip"]),
+        timeout=given["timeout"],
+        fail_on_warn=given["fail_on"] == "warn",
+        metadata={"version": installed(), "runId": uuid4().hex[:8]},
+    )

@@ -1,0 +1,1 @@
+"""The door to Kubernetes: live, recorded or simulated."""

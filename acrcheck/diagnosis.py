@@ -1,0 +1,292 @@
+"""From observations to ranked causes and remedies.
+
+A cause is a candidate where all that it requires was seen on one place (a pod, a node, a route), or could not
+be looked at while something that speaks for it was seen. What contradicts it, on that place, drops it. A cause
+drops the candidates of the layers it hides. Confidence is 1.0 when no neighbour remains a candidate; otherwise
+the neighbours share it, each weighted by the evidence that speaks for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from acrcheck.model import Cause, Finding, Level, Observation, Result, Status, Step
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    cause: Cause
+    observations: tuple[Observation, ...]
+    """What it requires and what supports it; what it requires comes first."""
+    scopes: tuple[frozenset[str], ...]
+    whole: bool
+    """True when all that it requires was seen; False when some of it could not be looked at."""
+
+    @property
+    def weight(self) -> float:
+        """How much speaks for it, beside what it requires."""
+        speaking = {observation.id for observation in self.observations} & set(self.cause.supports)
+        return (1.0 if self.whole else 0.5) * (1 + len(speaking))
+
+
+def diagnose(
+    results: Iterable[Result],
+    causes: Iterable[Cause],
+    layers: tuple[str, ...],
+    values: Mapping[str, str],
+) -> tuple[Finding, ...]:
+    """Name the causes of a run, the root cause first.
+
+    `values` fill the placeholders of remedies that no observation fills.
+    """
+    results = tuple(results)
+    observations = tuple(observation for result in results for observation in result.observations)
+    blind = _blind(results)
+    candidates = [
+        candidate
+        for cause in causes
+        if "run" in cause.seen and (candidate := _candidate(cause, observations, blind))
+    ]
+    candidates = _drop_guesses(candidates)
+    hidden = _hidden(sorted(candidates, key=lambda item: (layers.index(item.cause.layer), item.cause.id)))
+    left = [candidate for candidate in candidates if candidate.cause.id not in hidden]
+    covered = _covered(candidates, hidden)
+    findings = [
+        _finding(candidate, left, covered.get(candidate.cause.id, ()), results, observations, blind, values)
+        for candidate in left
+    ]
+    hiders = set(hidden.values())
+    return tuple(
+        sorted(
+            findings,
+            key=lambda finding: (
+                not _fails(finding),
+                finding.cause.id not in hiders,
+                -finding.confidence,
+                layers.index(finding.cause.layer),
+                finding.cause.id,
+            ),
+        )
+    )
+
+
+def _fails(finding: Finding) -> bool:
+    return any(observation.kind.level is Level.FAIL for observation in finding.observations)
+
+
+def _blind(results: tuple[Result, ...]) -> dict[str, Result]:
+    """Give the kinds that might be there and were not looked for, each with the result that says why."""
+    return {
+        kind.id: result
+        for result in results
+        if result.status in {Status.UNKNOWN, Status.SKIP} and (result.inconclusive or result.blocked_by)
+        for kind in result.check.sees
+    }
+
+
+def _touch(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Two places meet when one lies on the other."""
+    return one <= other or other <= one
+
+
+def _candidate(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, Result]) -> _Candidate | None:
+    """Find the places where all that the cause requires is seen, or might be."""
+    wanted = {name for group in cause.requires for name in group}
+    supporting = [observation for observation in seen if observation.id in cause.supports]
+    anchors = [observation for observation in seen if observation.id in wanted]
+    kept: dict[int, Observation] = {}
+    scopes: list[frozenset[str]] = []
+    whole = False
+    for anchor in anchors or [item for item in supporting if item.kind.level is Level.FAIL]:
+        place = anchor.subject.scope
+        here = [item for item in seen if _touch(item.subject.scope, place)]
+        ids = {item.id for item in here}
+        if ids & set(cause.contradicts):
+            continue
+        missing = [group for group in cause.requires if not ids & set(group)]
+        if any(not set(group) & blind.keys() for group in missing):
+            continue
+        whole = whole or not missing
+        scopes.append(place)
+        for item in here:
+            if item.id in wanted or item.id in cause.supports:
+                kept[id(item)] = item
+    if not scopes:
+        return None
+    ordered = sorted(kept.values(), key=lambda item: item.id not in wanted)
+    return _Candidate(cause, tuple(ordered), tuple(scopes), whole)
+
+
+def _drop_guesses(candidates: list[_Candidate]) -> list[_Candidate]:
+    """A cause of which something could not be looked at stays only while a failure is left unexplained."""
+    explained = {
+        id(observation)
+        for candidate in candidates
+        if candidate.whole
+        for observation in candidate.observations
+        if observation.kind.level is Level.FAIL
+    }
+
+    def needed(candidate: _Candidate) -> bool:
+        failures = [item for item in candidate.observations if item.kind.level is Level.FAIL]
+        neighbour = any(candidate.cause.id in other.cause.neighbours for other in candidates if other.whole)
+        return neighbour or any(id(item) not in explained for item in failures)
+
+    return [candidate for candidate in candidates if candidate.whole or needed(candidate)]
+
+
+def _hides(hider: _Candidate, other: _Candidate) -> bool:
+    """A whole cause hides those of the layers it names, where it covers every place they are seen on."""
+    return (
+        hider.whole
+        and hider.cause.id != other.cause.id
+        and other.cause.layer in hider.cause.hides
+        and other.cause.id not in hider.cause.neighbours
+        and all(any(place <= scope for place in hider.scopes) for scope in other.scopes)
+    )
+
+
+def _hidden(candidates: list[_Candidate]) -> dict[str, str]:
+    """Give each hidden cause with the one that hides it. Where causes hide each other in a ring, the first stays."""
+    hidden: dict[str, str] = {}
+    for hider in candidates:
+        for other in candidates:
+            if _hides(hider, other) and other.cause.id not in {*hidden, *_hiders(hider.cause.id, hidden)}:
+                hidden[other.cause.id] = hider.cause.id
+    return hidden
+
+
+def _hiders(name: str, hidden: Mapping[str, str]) -> list[str]:
+    """Follow who hides a cause, and who hides that one, to the end."""
+    chain = [name]
+    while (name := hidden.get(name, "")) and name not in chain:
+        chain.append(name)
+    return chain
+
+
+def _covered(candidates: list[_Candidate], hidden: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Give, for each cause that hides others, the checks at which those were seen."""
+    covered: dict[str, tuple[str, ...]] = {}
+    for candidate in candidates:
+        hider = _hiders(candidate.cause.id, hidden)[-1]
+        if hider != candidate.cause.id:
+            covered[hider] = (*covered.get(hider, ()), *_troubled(candidate))
+    return covered
+
+
+def _troubled(candidate: _Candidate) -> tuple[str, ...]:
+    """Name the checks that fail or warn by it; one that only noted something needs no explanation."""
+    return tuple(item.check for item in candidate.observations if item.kind.level is not Level.NOTE)
+
+
+def _meet(one: _Candidate, other: _Candidate) -> bool:
+    """Two causes are alternatives only where both may be: what is seen on one pod says nothing of another."""
+    return any(_touch(here, there) for here in one.scopes for there in other.scopes)
+
+
+def _finding(
+    candidate: _Candidate,
+    left: list[_Candidate],
+    covered: tuple[str, ...],
+    results: tuple[Result, ...],
+    seen: tuple[Observation, ...],
+    blind: Mapping[str, Result],
+    values: Mapping[str, str],
+) -> Finding:
+    cause = candidate.cause
+    group = [candidate] + [
+        other
+        for other in left
+        if (other.cause.id in cause.neighbours or cause.id in other.cause.neighbours)
+        and _meet(candidate, other)
+    ]
+    explained = tuple(dict.fromkeys((*_troubled(candidate), *covered)))
+    blocked = tuple(
+        dict.fromkeys(
+            result.check.id for result in results if result.blocked_by and result.blocked_by in explained
+        )
+    )
+    return Finding(
+        cause=cause,
+        confidence=round(candidate.weight / sum(other.weight for other in group), 2),
+        observations=candidate.observations,
+        explains=explained,
+        blocks=blocked,
+        to_decide=_to_decide(candidate, group, seen, blind, values),
+        steps=_steps(candidate, seen, values),
+    )
+
+
+def _to_decide(
+    candidate: _Candidate,
+    group: list[_Candidate],
+    seen: tuple[Observation, ...],
+    blind: Mapping[str, Result],
+    values: Mapping[str, str],
+) -> tuple[tuple[str, str], ...]:
+    """Say which evidence would tell the candidate from those that share its confidence."""
+    found: dict[tuple[str, str], None] = {}
+    others = {other.cause.id for other in group[1:]}
+    for member in group:
+        for names in member.cause.requires:
+            for name in names:
+                result = blind.get(name)
+                if result and not member.whole and result.permission:
+                    text = f"leave to {result.permission.text} (check {result.check.id})"
+                    found[text, result.permission.can_i(values.get("kubectl", "kubectl"))] = None
+                elif result and not member.whole and result.remedy:
+                    found[f"check {result.check.id}: {result.reason}", result.remedy] = None
+    if others:
+        near = [item for item in seen if any(_touch(item.subject.scope, place) for place in candidate.scopes)]
+        filled = {**values, **_values([*candidate.observations, *near])}
+        found |= dict.fromkeys(deciders(candidate.cause, others, filled))
+    return tuple(found)
+
+
+def deciders(cause: Cause, others: set[str], values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Give the evidence that tells a cause from others, with the command that gets it."""
+    return tuple(
+        (fill(item.evidence, values), fill(item.command, values))
+        for item in cause.decides
+        if not item.between or others & set(item.between)
+    )
+
+
+def _values(observations: Iterable[Observation]) -> dict[str, str]:
+    """Collect the values of observations; the first one to name a value wins."""
+    collected: dict[str, str] = {}
+    for observation in observations:
+        for key, value in observation.values.items():
+            collected.setdefault(key, value)
+    return collected
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Fill the placeholders of a text; one without a value stays visible as `NAME`, harmless to a shell."""
+    return text.format_map(_Visible(values))
+
+
+class _Visible(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return key.upper()
+
+
+def _steps(
+    candidate: _Candidate, seen: tuple[Observation, ...], values: Mapping[str, str]
+) -> tuple[Step, ...]:
+    """Fill in the remedies that apply, once for each place where the command differs."""
+    steps: dict[tuple[str, str], Step] = {}
+    wanted = {name for group in candidate.cause.requires for name in group}
+    anchors = [item for item in candidate.observations if item.id in wanted] or list(candidate.observations)
+    for remedy in candidate.cause.remedies:
+        for anchor in anchors:
+            here = [item for item in seen if _touch(item.subject.scope, anchor.subject.scope)]
+            ids = {item.id for item in here}
+            if not all(
+                (name[1:] not in ids) if name.startswith("!") else (name in ids) for name in remedy.when
+            ):
+                continue
+            conditions = [item for item in here if item.id in remedy.when or item.id in wanted]
+            filled = {**values, **_values([anchor, *conditions])}
+            text, command = fill(remedy.text, filled), fill(remedy.command, filled)
+            steps[text, command] = Step(remedy.id, text, command, remedy.changes, remedy.who)
+    return tuple(steps.values())

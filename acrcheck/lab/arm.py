@@ -1,0 +1,229 @@
+"""Azure Resource Manager, as far as logging in and looking at a registry ask for it."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from acrcheck.clock import Clock
+from acrcheck.lab import tokens
+from acrcheck.lab.answers import JSON, answer, bearer_of, compact, http_date
+from acrcheck.lab.azure import Azure, Registry, Source, Subscription
+
+HOST = "management.azure.com"
+REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
+RESOURCES = re.compile(r"/subscriptions/(?P<subscription>[^/]+)/resources/?", re.IGNORECASE)
+FILTER = re.compile(r"resourceType eq '(?P<type>[^']+)'(?: and name eq '(?P<name>[^']+)')?", re.IGNORECASE)
+
+
+class RefusedError(Exception):
+    """An answer that is an error: status, code and message."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Arm:
+    """`GET /subscriptions`, the list of registries of a subscription, and one registry.
+
+    Sources: the documented REST API (learn.microsoft.com/rest/api/resources); the messages are those
+    captured in public issues, the order of the checks is the lab's own.
+
+    Args:
+        source: where the present state of Azure comes from.
+        clock: the time by which tokens expire and roles take effect.
+        page_size: subscriptions in one page.
+    """
+
+    def __init__(self, source: Source, clock: Clock, page_size: int = 100) -> None:
+        self._source = source
+        self._clock = clock
+        self._page_size = page_size
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        try:
+            return self._json(200, self._document(request))
+        except RefusedError as refused:
+            body = {"error": {"code": refused.code, "message": str(refused)}}
+            extra = [self._challenge(refused)] if refused.status == httpx.codes.UNAUTHORIZED else []
+            return self._json(refused.status, body, extra)
+
+    def _document(self, request: httpx.Request) -> dict[str, Any]:
+        azure = self._source()
+        claims = self._claims(request, azure)
+        if not request.url.params.get("api-version"):
+            message = "The api-version query parameter (?api-version=) is required for all requests."
+            raise RefusedError(400, "MissingApiVersionParameter", message)
+        path = request.url.path.rstrip("/")
+        if request.method == "GET" and path.lower() == "/subscriptions":
+            return self._subscriptions(request, azure, claims)
+        if request.method == "GET" and (match := RESOURCES.fullmatch(path)):
+            return self._resources(request, azure, claims, match["subscription"])
+        registry = next((r for r in azure.registries if r.resource_id.lower() == path.lower()), None)
+        if request.method != "GET" or registry is None:
+            raise RefusedError(404, "ResourceNotFound", f"The Resource '{path.lstrip('/')}' was not found.")
+        if not azure.may_read(registry.resource_id, claims["oid"], self._clock.now()):
+            raise RefusedError(
+                403, "AuthorizationFailed", _not_authorized(claims["oid"], registry.resource_id)
+            )
+        return _registry(registry)
+
+    def _claims(self, request: httpx.Request, azure: Azure) -> tokens.Claims:
+        if "authorization" not in request.headers:
+            message = "Authentication failed. The 'Authorization' header is missing."
+            raise RefusedError(401, "AuthenticationFailed", message)
+        token = bearer_of(request)
+        if token is None:
+            message = "Authentication failed. The 'Authorization' header is provided in an invalid format."
+            raise RefusedError(401, "AuthenticationFailedInvalidHeader", message)
+        claims = tokens.verified(tokens.entra_signer(azure), token)
+        if claims is None:
+            raise RefusedError(401, "InvalidAuthenticationToken", "The access token is invalid.")
+        if claims["aud"] not in tokens.ARM_AUDIENCES:
+            raise RefusedError(401, "InvalidAuthenticationTokenAudience", _wrong_audience(claims["aud"]))
+        now = self._clock.now()
+        if tokens.expired(claims, now):
+            expiry = _us_time(datetime.fromtimestamp(claims["exp"], UTC))
+            message = f"The access token expiry UTC time '{expiry}' is earlier than current UTC time '{_us_time(now)}'."
+            raise RefusedError(401, "ExpiredAuthenticationToken", message)
+        return claims
+
+    def _subscriptions(self, request: httpx.Request, azure: Azure, claims: tokens.Claims) -> dict[str, Any]:
+        visible = [s for s in azure.subscriptions if self._sees(azure, claims, s)]
+        skip = request.url.params.get("$skiptoken", "0")
+        begin = int(skip) if skip.isdigit() else 0
+        page = visible[begin : begin + self._page_size]
+        document: dict[str, Any] = {"value": [_subscription(s) for s in page]}
+        document["count"] = {"type": "Total", "value": len(page)}
+        if begin + self._page_size < len(visible):
+            query = request.url.params.set("$skiptoken", str(begin + self._page_size))
+            document["nextLink"] = str(request.url.copy_with(params=query))
+        return document
+
+    def _sees(self, azure: Azure, claims: tokens.Claims, subscription: Subscription) -> bool:
+        """Any role at, above or below a subscription makes it visible, within the token's tenant."""
+        here = f"/subscriptions/{subscription.id}"
+        roles = azure.assignments(claims["oid"], self._clock.now())
+        related = any(r.covers(here) or f"{r.scope.lower()}/".startswith(f"{here.lower()}/") for r in roles)
+        return related and subscription.tenant_id == claims["tid"]
+
+    def _resources(
+        self, request: httpx.Request, azure: Azure, claims: tokens.Claims, subscription: str
+    ) -> dict[str, Any]:
+        wanted = FILTER.fullmatch(request.url.params.get("$filter", ""))
+        if wanted is None or wanted["type"].lower() != REGISTRY_TYPE.lower():
+            return {"value": []}
+        scope = f"/subscriptions/{subscription}/".lower()
+        found = [
+            r
+            for r in azure.registries
+            if r.resource_id.lower().startswith(scope)
+            and (wanted["name"] is None or wanted["name"].lower() == r.name.lower())
+            and azure.may_read(r.resource_id, claims["oid"], self._clock.now())
+        ]
+        keys = ("id", "name", "type", "location", "sku")
+        return {"value": [{key: _registry(r)[key] for key in keys} for r in found]}
+
+    def _challenge(self, refused: RefusedError) -> tuple[str, str]:
+        tenants = self._source().tenants
+        tenant = tenants[0].id if tenants else "common"
+        authority = f"https://login.windows.net/{tenant}"
+        value = (
+            f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{refused}"'
+        )
+        return ("WWW-Authenticate", value)
+
+    def _json(
+        self, status: int, document: dict[str, Any], extra: list[tuple[str, str]] | None = None
+    ) -> httpx.Response:
+        headers = [
+            ("Cache-Control", "no-cache"),
+            ("Pragma", "no-cache"),
+            ("Content-Type", JSON),
+            ("Expires", "-1"),
+            *(extra or []),
+            ("x-ms-request-id", str(uuid.uuid4())),
+            ("x-ms-correlation-request-id", str(uuid.uuid4())),
+            ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
+            ("X-Content-Type-Options", "nosniff"),
+            http_date(self._clock.now()),
+        ]
+        return answer(status, headers, compact(document))
+
+
+def _subscription(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "id": f"/subscriptions/{subscription.id}",
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": subscription.id,
+        "tenantId": subscription.tenant_id,
+        "displayName": subscription.name,
+        "state": subscription.state,
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    }
+
+
+def _registry(registry: Registry) -> dict[str, Any]:
+    modes = {"rbac": "LegacyRegistryPermissions", "abac": "AbacRepositoryPermissions"}
+    rules = {
+        "defaultAction": "Deny" if registry.ip_rules else "Allow",
+        "ipRules": [{"action": "Allow", "value": value} for value in registry.ip_rules],
+    }
+    properties = {
+        "loginServer": registry.login_server,
+        "creationDate": "2026-01-05T08:00:00.0000000Z",
+        "provisioningState": "Succeeded",
+        "adminUserEnabled": registry.admin_user_enabled,
+        "networkRuleSet": rules,
+        "policies": {"azureADAuthenticationAsArmPolicy": {"status": _switch(registry.arm_audience_enabled)}},
+        "dataEndpointEnabled": registry.data_endpoint,
+        "dataEndpointHostNames": [registry.data_host] if registry.data_endpoint else [],
+        "publicNetworkAccess": _switch(registry.public_network_access).capitalize(),
+        "anonymousPullEnabled": False,
+        "roleAssignmentMode": modes[registry.role_mode],
+    }
+    return {
+        "type": REGISTRY_TYPE,
+        "id": registry.resource_id,
+        "name": registry.name,
+        "location": registry.location,
+        "tags": {},
+        "sku": {"name": registry.sku, "tier": registry.sku},
+        "properties": properties,
+    }
+
+
+def _switch(on: bool) -> str:
+    return "enabled" if on else "disabled"
+
+
+def _wrong_audience(audience: str) -> str:
+    allowed = ",".join(f"'{a}'" for a in tokens.ARM_AUDIENCES)
+    return (
+        f"The access token has been obtained for wrong audience or resource '{audience}'. "
+        f"It should exactly match with one of the allowed audiences {allowed}."
+    )
+
+
+def _not_authorized(principal: str, scope: str) -> str:
+    return (
+        f"The client '{principal}' with object id '{principal}' does not have authorization to perform action "
+        f"'{REGISTRY_TYPE}/read' over scope '{scope}' or the scope is invalid. If access was recently granted, "
+        "please refresh your credentials."
+    )
+
+
+def _us_time(moment: datetime) -> str:
+    hour = moment.hour % 12 or 12
+    half = "AM" if moment.hour < 12 else "PM"  # noqa: PLR2004 - noon
+    return f"{moment.month}/{moment.day}/{moment.year} {hour}:{moment:%M:%S} {half}"

@@ -1,0 +1,161 @@
+"""The cluster door to a lab world: the same answers as a real API server's, forbidden and absent ones included."""
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+from acrcheck.cluster.reader import AZURE_IDENTITIES, PODS, Answer, Outcome, Resource
+from acrcheck.lab.kube import Json, labels_match
+from acrcheck.lab.world import Forbidden, World
+from acrcheck.model import Permission
+
+USER = "operator"
+VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "linux/amd64"}
+NOT_SERVED = "404 page not found"
+INTERVAL = 60
+"""Seconds between two attempts of an application that is refused."""
+
+
+class LabCluster:
+    """Implements the cluster door over a world. Nothing it gives is the world's own: it may be changed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def path(self, path: str) -> Answer:
+        """Read a path that is no object."""
+        if path == "/version":
+            return Answer(Outcome.OK, dict(VERSION))
+        group_version = path.removeprefix("/apis/")
+        served = self._world.kubernetes.served().get(group_version)
+        if served is None:
+            return Answer(Outcome.NO_API, detail=NOT_SERVED)
+        body = {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": group_version,
+            "resources": served,
+        }
+        return Answer(Outcome.OK, body)
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Answer:
+        """Read one object."""
+        refused = self._refused(resource, "get", namespace)
+        if refused:
+            return refused
+        item = self._world.kubernetes.find(resource, name, namespace)
+        if item is None:
+            return Answer(Outcome.ABSENT, detail=f'{_long(resource)} "{name}" not found')
+        return Answer(Outcome.OK, copy.deepcopy(item))
+
+    def list(
+        self, resource: Resource, namespace: str = "", labels: str = "", *, metadata_only: bool = False
+    ) -> Answer:
+        """Read all objects of a namespace, or of all."""
+        refused = self._refused(resource, "list", namespace)
+        if refused:
+            return refused
+        try:
+            matches = labels_match(labels)
+        except ValueError as error:
+            return Answer(Outcome.INVALID, detail=str(error))
+        items = [
+            _listed(resource, item, metadata_only=metadata_only)
+            for item in self._world.kubernetes.items(resource, namespace)
+            if matches(item["metadata"].get("labels") or {})
+        ]
+        return Answer(Outcome.OK, {"metadata": {"resourceVersion": "100000"}, "items": items})
+
+    def allowed(self, permission: Permission) -> Answer:
+        """Ask whether the operator holds a permission."""
+        held = not forbids(self._world, permission)
+        return Answer(Outcome.OK, {"allowed": held, "reason": ""})
+
+    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+        """Read the end of a container's log."""
+        permission = PODS.permission("get", namespace, "log")
+        if forbids(self._world, permission):
+            return forbidden(permission)
+        item = self._world.kubernetes.find(PODS, pod, namespace)
+        if item is None:
+            return Answer(Outcome.ABSENT, detail=f'pods "{pod}" not found')
+        state = container_state(item, container)
+        if not {"running", "terminated"} & state.keys():
+            reason = state.get("waiting", {}).get("reason", "ContainerCreating")
+            detail = f'container "{container}" in pod "{pod}" is waiting to start: {reason}'
+            return Answer(Outcome.INVALID, detail=detail)
+        return Answer(Outcome.OK, "".join(f"{line}\n" for line in self._said(item, since)[-lines:]))
+
+    def _said(self, pod: Json, since: int) -> tuple[str, ...]:
+        """What the application has written in the last seconds: each refusal it was given on its connection."""
+        world = self._world
+        words = world.old_connections.get(pod["metadata"]["name"])
+        if words is None:
+            return ()
+        end = int(world.clock.now().timestamp())
+        return tuple(
+            f"{_stamp(moment)} azure token: {words}"
+            for moment in range(end - since + INTERVAL, end, INTERVAL)
+        )
+
+    def _refused(self, resource: Resource, verb: str, namespace: str) -> Answer | None:
+        permission = resource.permission(verb, namespace)
+        if forbids(self._world, permission):
+            return forbidden(permission)
+        if not self._world.kubernetes.serves(resource):
+            return Answer(Outcome.NO_API, detail=NOT_SERVED)
+        return None
+
+
+def forbids(world: World, permission: Permission) -> bool:
+    """Whether the operator lacks a permission."""
+    return any(_covers(entry, permission) for entry in world.operator.forbidden)
+
+
+def _covers(entry: Forbidden, permission: Permission) -> bool:
+    same = (entry.verb, entry.resource, entry.group, entry.subresource) == (
+        permission.verb,
+        permission.resource,
+        permission.group,
+        permission.subresource,
+    )
+    return same and not (entry.clusterwide and permission.namespace)
+
+
+def forbidden(permission: Permission) -> Answer:
+    """The API server's 403."""
+    where = f'in the namespace "{permission.namespace}"' if permission.namespace else "at the cluster scope"
+    resource = permission.resource + (f"/{permission.subresource}" if permission.subresource else "")
+    detail = (
+        f'{permission.full_resource} is forbidden: User "{USER}" cannot {permission.verb} resource "{resource}" '
+        f'in API group "{permission.group}" {where}'
+    )
+    return Answer(Outcome.FORBIDDEN, detail=detail, permission=permission)
+
+
+def container_state(pod: Json, container: str) -> dict[str, Any]:
+    """The state of a pod's container; empty when the pod has none of that name."""
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == container:
+            state: dict[str, Any] = status["state"]
+            return state
+    return {}
+
+
+def _listed(resource: Resource, item: Json, *, metadata_only: bool) -> Json:
+    """An item of a list: built-in kinds come without their kind, as from the real API server."""
+    if metadata_only:
+        kind = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
+        return {**kind, "metadata": copy.deepcopy(item["metadata"])}
+    copied = copy.deepcopy(item)
+    if resource.group != AZURE_IDENTITIES.group:
+        del copied["apiVersion"], copied["kind"]
+    return copied
+
+
+def _long(resource: Resource) -> str:
+    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+
+
+def _stamp(moment: int) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"

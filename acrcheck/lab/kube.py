@@ -1,0 +1,418 @@
+"""A Kubernetes in memory: JSON objects in a store, and the controllers that make pods of them.
+
+The controllers do what the lab needs of kube-controller-manager, scheduler and kubelet, at once: a changed pod
+template gives new pods under new names and addresses, a deleted pod is replaced.
+"""
+
+import copy
+import hashlib
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from typing import Any
+
+from acrcheck.cluster.reader import (
+    AZURE_ASSIGNED_IDENTITIES,
+    AZURE_IDENTITIES,
+    AZURE_IDENTITY_BINDINGS,
+    AZURE_POD_IDENTITY_EXCEPTIONS,
+    DAEMONSETS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    STATEFULSETS,
+    Resource,
+)
+from acrcheck.lab.clock import LabClock
+
+Json = dict[str, Any]
+
+CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
+KINDS: dict[str, Resource] = {
+    "Namespace": NAMESPACES,
+    "Node": NODES,
+    "Pod": PODS,
+    "Deployment": DEPLOYMENTS,
+    "StatefulSet": STATEFULSETS,
+    "DaemonSet": DAEMONSETS,
+    "ReplicaSet": REPLICASETS,
+    "CustomResourceDefinition": CRDS,
+    "AzureIdentity": AZURE_IDENTITIES,
+    "AzureIdentityBinding": AZURE_IDENTITY_BINDINGS,
+    "AzureAssignedIdentity": AZURE_ASSIGNED_IDENTITIES,
+    "AzurePodIdentityException": AZURE_POD_IDENTITY_EXCEPTIONS,
+}
+BUILT_IN: dict[str, frozenset[str]] = {
+    "/v1": frozenset(
+        {"pods", "nodes", "namespaces", "services", "configmaps", "events", "secrets", "serviceaccounts"}
+    ),
+    "apps/v1": frozenset({"deployments", "statefulsets", "daemonsets", "replicasets"}),
+    "policy/v1": frozenset({"poddisruptionbudgets"}),
+    "networking.k8s.io/v1": frozenset({"networkpolicies"}),
+    "discovery.k8s.io/v1": frozenset({"endpointslices"}),
+    "apiextensions.k8s.io/v1": frozenset({"customresourcedefinitions"}),
+}
+"""What every API server serves, by group and version, as far as anybody asks for it here."""
+PREFIX = "/api/v1/"
+ROLLOUT = 20.0
+"""Seconds that new pods take until all of them are ready."""
+LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""What Kubernetes makes generated names of (apimachinery, pkg/util/rand)."""
+
+
+class Kubernetes:
+    """The store. What `find` and `items` give is the object itself: changed in place by whoever plays the world."""
+
+    def __init__(self, clock: LabClock) -> None:
+        self.clock = clock
+        self._lock = threading.RLock()
+        self._objects: dict[Resource, dict[tuple[str, str], Json]] = {}
+        self._changes = 1000
+        self._names = 0
+
+    def find(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
+        """The object of that name; None when there is none."""
+        with self._lock:
+            return self._objects.get(resource, {}).get((namespace if resource.namespaced else "", name))
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Json:
+        """The object of that name; KeyError when there is none."""
+        found = self.find(resource, name, namespace)
+        if found is None:
+            raise KeyError(f"{resource.plural} {namespace}/{name}")
+        return found
+
+    def items(self, resource: Resource, namespace: str = "") -> list[Json]:
+        """All objects of a resource, of one namespace if one is given, in the API server's order."""
+        with self._lock:
+            held = self._objects.get(resource, {})
+            return [held[key] for key in sorted(held) if not namespace or key[0] == namespace]
+
+    def put(self, item: Json) -> Json:
+        """Create an object, or replace the one of its name, and give the stored one.
+
+        Raises:
+            KeyError: the lab has no such kind.
+        """
+        resource = KINDS[item["kind"]]
+        key = _key(resource, item)
+        with self._lock:
+            held = self._objects.setdefault(resource, {})
+            before = held.get(key)
+            self._changes += 1
+            metadata = item["metadata"]
+            known = before["metadata"] if before else {}
+            metadata.setdefault(
+                "uid", known.get("uid") or str(uuid.uuid5(uuid.NAMESPACE_OID, repr((resource, key))))
+            )
+            metadata.setdefault("creationTimestamp", known.get("creationTimestamp") or self.stamp())
+            metadata["resourceVersion"] = str(self._changes)
+            changed = before is not None and before.get("spec") != item.get("spec")
+            metadata["generation"] = int(known.get("generation", 1)) + int(changed)
+            held[key] = item
+            return item
+
+    def remove(self, resource: Resource, name: str, namespace: str = "") -> bool:
+        """Delete an object; False when there was none."""
+        key = (namespace if resource.namespaced else "", name)
+        with self._lock:
+            return self._objects.get(resource, {}).pop(key, None) is not None
+
+    def dump(self) -> list[Json]:
+        """Every object there is, in a fixed order."""
+        with self._lock:
+            held = sorted(self._objects.items(), key=lambda entry: (entry[0].group, entry[0].plural))
+            return [copy.deepcopy(items[key]) for _, items in held for key in sorted(items)]
+
+    def stamp(self) -> str:
+        """The present moment as Kubernetes writes it."""
+        return f"{self.clock.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def number(self) -> int:
+        """A number that was not given before."""
+        with self._lock:
+            self._names += 1
+            return self._names
+
+    def served(self) -> dict[str, list[Json]]:
+        """The custom resources that are served, by group and version."""
+        found: dict[str, list[Json]] = {}
+        for item in self.items(CRDS):
+            spec = item["spec"]
+            for version in spec["versions"]:
+                found.setdefault(f"{spec['group']}/{version['name']}", []).append(
+                    {
+                        "name": spec["names"]["plural"],
+                        "singularName": spec["names"]["singular"],
+                        "namespaced": spec["scope"] == "Namespaced",
+                        "kind": spec["names"]["kind"],
+                        "verbs": ["delete", "get", "list", "patch", "create", "update", "watch"],
+                    }
+                )
+        return found
+
+    def serves(self, resource: Resource) -> bool:
+        """Whether the API server knows a resource."""
+        built_in = BUILT_IN.get(f"{resource.group}/{resource.version}")
+        if built_in is not None:
+            return resource.plural in built_in
+        served = self.served().get(f"{resource.group}/{resource.version}", [])
+        return any(item["name"] == resource.plural for item in served)
+
+    def settle(self) -> None:
+        """Let the controllers work until nothing is left to do."""
+        changed = [self._deploy(item) for item in self.items(DEPLOYMENTS)]
+        changed += [self._everywhere(item) for item in self.items(DAEMONSETS)]
+        if any(changed):
+            self.clock.sleep(ROLLOUT)
+
+    def _deploy(self, deployment: Json) -> bool:
+        """Make the pods of a Deployment's newest template, end those of older ones, and say how it stands."""
+        metadata, spec = deployment["metadata"], deployment["spec"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        replicas = int(spec.get("replicas", 1))
+        newest = f"{name}-{_hash(spec['template'])}"
+        changed = self._retire(deployment, newest)
+        if self.find(REPLICASETS, newest, namespace) is None:
+            self.put(_replica_set(deployment, newest))
+        owner = self.get(REPLICASETS, newest, namespace)
+        pods = [item for item in self.items(PODS, namespace) if _owned(item, owner)]
+        for pod in pods[replicas:]:
+            self.remove(PODS, pod["metadata"]["name"], namespace)
+        for _ in range(replicas - len(pods)):
+            template = owner["spec"]["template"]
+            self._start(
+                owner, template, f"{newest}-{_letters(self.number(), 5)}", self._place(owner, template)
+            )
+        count = {"replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas}
+        deployment["status"] = {
+            "observedGeneration": metadata["generation"],
+            **({**count, "availableReplicas": replicas} if replicas else {}),
+            "conditions": [
+                {"type": "Available", "status": "True"},
+                {"type": "Progressing", "status": "True"},
+            ],
+        }
+        return changed or len(pods) != replicas
+
+    def _retire(self, deployment: Json, newest: str) -> bool:
+        namespace = deployment["metadata"]["namespace"]
+        old = [
+            item
+            for item in self.items(REPLICASETS, namespace)
+            if _owned(item, deployment) and item["metadata"]["name"] != newest
+        ]
+        pods = [pod for pod in self.items(PODS, namespace) if any(_owned(pod, item) for item in old)]
+        for pod in pods:
+            self.remove(PODS, pod["metadata"]["name"], namespace)
+        for item in old:
+            item["spec"]["replicas"] = 0
+        return bool(pods)
+
+    def _everywhere(self, daemon_set: Json) -> bool:
+        """Have one pod of a DaemonSet on each node that its selector names."""
+        metadata, template = daemon_set["metadata"], daemon_set["spec"]["template"]
+        namespace = metadata["namespace"]
+        wanted = {node["metadata"]["name"] for node in self.items(NODES) if _fits(node, template)}
+        held = {
+            item["spec"]["nodeName"]: item for item in self.items(PODS, namespace) if _owned(item, daemon_set)
+        }
+        for node in held.keys() - wanted:
+            self.remove(PODS, held[node]["metadata"]["name"], namespace)
+        for node in sorted(wanted - held.keys()):
+            self._start(daemon_set, template, f"{metadata['name']}-{_letters(self.number(), 5)}", node)
+        count = len(wanted)
+        daemon_set["status"] = {
+            "observedGeneration": metadata["generation"],
+            "desiredNumberScheduled": count,
+            "currentNumberScheduled": count,
+            "updatedNumberScheduled": count,
+            "numberReady": count,
+        }
+        return wanted != held.keys()
+
+    def _place(self, owner: Json, template: Json) -> str:
+        """The node for the next pod: one that takes pods, with the fewest of this owner's."""
+        load = {
+            node["metadata"]["name"]: 0
+            for node in self.items(NODES)
+            if _fits(node, template) and not node["spec"].get("unschedulable")
+        }
+        for pod in self.items(PODS, owner["metadata"]["namespace"]):
+            if _owned(pod, owner) and pod["spec"]["nodeName"] in load:
+                load[pod["spec"]["nodeName"]] += 1
+        return str(min(load, key=lambda name: (load[name], name)))
+
+    def _start(self, owner: Json, template: Json, name: str, node: str) -> Json:
+        metadata = copy.deepcopy(template["metadata"])
+        metadata |= {"name": name, "namespace": owner["metadata"]["namespace"], "generateName": name[:-5]}
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": "apps/v1",
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"],
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ]
+        return self.run_pod(metadata, template["spec"], node)
+
+    def run_pod(self, metadata: Json, spec: Json, node: str) -> Json:
+        """Create a pod that runs on a node from now on."""
+        machine = self.get(NODES, node)
+        host = next(
+            item["address"] for item in machine["status"]["addresses"] if item["type"] == "InternalIP"
+        )
+        prefix = machine["spec"]["podCIDR"].rsplit(".", 1)[0]
+        address = host if spec.get("hostNetwork") else f"{prefix}.{self.number() % 250 + 4}"
+        item: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        item["spec"] = {**copy.deepcopy(spec), "nodeName": node}
+        item["status"] = running(item["spec"], self.stamp(), host, address)
+        return self.put(item)
+
+
+def running(spec: Json, since: str, host: str, address: str) -> Json:
+    """The status of a pod that runs and is ready since a moment."""
+    conditions = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    status: Json = {
+        "phase": "Running",
+        "conditions": [
+            {"type": name, "status": "True", "lastProbeTime": None, "lastTransitionTime": since}
+            for name in conditions
+        ],
+        "hostIP": host,
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": since,
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": since}},
+                "lastState": {},
+            }
+            for container in spec["containers"]
+        ],
+        "qosClass": "BestEffort",
+    }
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": since, "finishedAt": since}
+    initial = [
+        {"name": container["name"], "ready": True, "restartCount": 0, "state": {"terminated": ended}}
+        for container in spec.get("initContainers", ())
+    ]
+    return {**status, "initContainerStatuses": initial} if initial else status
+
+
+def merged(item: Any, patch: Any) -> Any:
+    """The result of a JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(item) if isinstance(item, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def labels_match(selector: str) -> Callable[[dict[str, str]], bool]:
+    """Read a label selector, equality-based or set-based, as a test of labels.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    tests = [_requirement(part.strip()) for part in _parts(selector)]
+    return lambda labels: all(test(labels) for test in tests)
+
+
+def _parts(selector: str) -> Iterator[str]:
+    """Take a selector apart at the commas that are not between parentheses."""
+    part, depth = "", 0
+    for letter in selector:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            yield part
+            part = ""
+        else:
+            part += letter
+    if part.strip():
+        yield part
+
+
+def _requirement(text: str) -> Callable[[dict[str, str]], bool]:
+    for word, wanted in ((" notin ", False), (" in ", True)):
+        if word in text:
+            key, _, values = text.partition(word)
+            if not (values.strip().startswith("(") and values.strip().endswith(")")):
+                raise ValueError(f"unable to parse requirement: {text}")
+            allowed = {value.strip() for value in values.strip()[1:-1].split(",")}
+            return lambda labels: (labels.get(key.strip()) in allowed) is wanted
+    for sign, wanted in (("!=", False), ("==", True), ("=", True)):
+        if sign in text:
+            key, _, value = text.partition(sign)
+            return lambda labels: (labels.get(key.strip()) == value.strip()) is wanted
+    if text.startswith("!"):
+        return lambda labels: text[1:].strip() not in labels
+    return lambda labels: text in labels
+
+
+def _key(resource: Resource, item: Json) -> tuple[str, str]:
+    return (item["metadata"]["namespace"] if resource.namespaced else "", item["metadata"]["name"])
+
+
+def _owned(item: Json, owner: Json) -> bool:
+    references = item["metadata"].get("ownerReferences") or ()
+    return any(reference["uid"] == owner["metadata"]["uid"] for reference in references)
+
+
+def _fits(node: Json, template: Json) -> bool:
+    labels = node["metadata"].get("labels") or {}
+    selector = template["spec"].get("nodeSelector") or {}
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def _replica_set(deployment: Json, name: str) -> Json:
+    template = copy.deepcopy(deployment["spec"]["template"])
+    template["metadata"]["labels"]["pod-template-hash"] = name.rpartition("-")[2]
+    metadata = deployment["metadata"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": template["metadata"]["labels"],
+            "ownerReferences": [
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": metadata["name"],
+                    "uid": metadata["uid"],
+                }
+            ],
+        },
+        "spec": {
+            "replicas": deployment["spec"].get("replicas", 1),
+            "selector": deployment["spec"]["selector"],
+            "template": template,
+        },
+    }
+
+
+def _hash(template: Json) -> str:
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:9])
+
+
+def _letters(number: int, count: int) -> str:
+    digest = hashlib.sha256(f"name {number}".encode()).digest()
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:count])

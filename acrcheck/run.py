@@ -1,0 +1,147 @@
+"""One run: doors, checks and causes in, report and tape out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from acrcheck.bundle.tape import Tape
+from acrcheck.catalogue import Checks
+from acrcheck.clock import Clock
+from acrcheck.cluster import recorded as taped_cluster
+from acrcheck.cluster.reader import Cluster
+from acrcheck.diagnosis import diagnose
+from acrcheck.engine import Engine, Observer, select
+from acrcheck.errors import UsageError
+from acrcheck.facts import Allowed, Plan
+from acrcheck.model import Cause, Report, Result
+from acrcheck.target import Target
+from acrcheck.wire import recorded as taped_wire
+from acrcheck.wire.door import Wire
+from acrcheck.wiring import wire
+
+GIVEN = frozenset({Cluster, Wire, Target, Plan})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is run."""
+
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    timeout: float = 120.0
+    """Seconds."""
+    fail_on_warn: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The two doors of a run."""
+
+    cluster: Cluster
+    wire: Wire
+
+
+def run(
+    target: Target,
+    doors: Doors,
+    clock: Clock,
+    checks: Checks,
+    causes: Iterable[Cause],
+    options: Options,
+    observe: Observer = lambda _: None,
+) -> tuple[Report, Tape]:
+    """Run the selected checks through the doors, keep the tape, and name the causes.
+
+    Raises UsageError when the selection matches no check, or when a check finds the inputs ambiguous.
+    """
+    tape = Tape()
+    recording = Doors(
+        taped_cluster.recording(doors.cluster, tape, clock), taped_wire.recording(doors.wire, tape, clock)
+    )
+    return _run(target, recording, clock, checks, causes, options, observe), tape
+
+
+def replay(
+    target: Target,
+    tape: Tape,
+    clock: Clock,
+    checks: Checks,
+    causes: Iterable[Cause],
+    options: Options,
+) -> Report:
+    """Run the same checks on what a tape holds. What was never asked is `unknown: not recorded`."""
+    doors = Doors(taped_cluster.recorded(tape), taped_wire.recorded(tape))
+    return _run(target, doors, clock, checks, causes, options, lambda _: None)
+
+
+def _run(
+    target: Target,
+    doors: Doors,
+    clock: Clock,
+    checks: Checks,
+    causes: Iterable[Cause],
+    options: Options,
+    observe: Observer,
+) -> Report:
+    target.refuse_malformed()
+    wiring = wire(checks.checks, GIVEN | {Clock}, gate=Allowed)
+    refuse_unknown_names(checks, options)
+    chosen, names = select(wiring, options.only, options.skip)
+    if not chosen:
+        raise UsageError(
+            "the selection leaves no check to run",
+            input=" ".join([*options.only, *(f"--skip {name}" for name in options.skip)]),
+            expected="at least one check",
+            remedy="acrcheck list",
+        )
+    asks = {ask: None for item in wiring.checks if item.check.id in names for ask in item.check.asks}
+    given = {
+        Cluster: doors.cluster,
+        Wire: doors.wire,
+        Target: target,
+        Clock: clock,
+        Plan: Plan(tuple(asks)),
+    }
+    started = clock.now()
+    engine = Engine(wiring, given, clock, names=names, timeout=options.timeout, observe=observe)
+    done = engine.run()
+    values = {"kubectl": target.kubectl, "helm": target.helm, "registry": target.registry}
+    for fact in done.facts.values():
+        values |= getattr(fact, "values", {})
+    results = done.results
+    return Report(
+        started=started,
+        finished=clock.now(),
+        results=results,
+        findings=diagnose(results, causes, checks.layers, values),
+        categories=tuple((category.id, category.title) for category in checks.categories),
+        metadata={**options.metadata, **_where(target, results, values)},
+        interrupted=done.interrupted,
+        fail_on_warn=options.fail_on_warn,
+        kubectl=target.kubectl,
+    )
+
+
+def _where(target: Target, results: tuple[Result, ...], values: dict[str, str]) -> dict[str, str]:
+    known = {
+        "context": target.context,
+        "namespace": values.get("namespace", target.namespace),
+        "workload": values.get("workload", target.workload),
+        "registry": values.get("registry", ""),
+        "checks": str(len(results)),
+    }
+    return {key: value for key, value in known.items() if value}
+
+
+def refuse_unknown_names(checks: Checks, options: Options) -> None:
+    """Raise UsageError, with near matches, for a selected name that is no check and no category."""
+    known = {check.id for check in checks.checks} | {category.id for category in checks.categories}
+    for name in (*options.only, *options.skip):
+        if name not in known:
+            raise UsageError(
+                f"no check and no category is called {name}",
+                input=name,
+                expected="a check id or a category",
+                remedy="acrcheck list",
+                candidates=known,
+            )

@@ -1,0 +1,99 @@
+"""What is being checked, and with whose leave: the inputs of a run after flags, environment and file."""
+
+from acrcheck.azure.clouds import CLOUDS, is_acr
+from acrcheck.azure.identity import CLIENT_ID, RESOURCE_ID, RESOURCE_ID_FORM
+from acrcheck.azure.image import ImageReferenceError, parse_image
+from acrcheck.errors import UsageError
+from acrcheck.late import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The inputs of a run. Empty means: not said, to be discovered."""
+
+    namespace: str = ""
+    workload: str = ""
+    """`kind/name`, as kubectl takes it."""
+    registry: str = ""
+    image: str = ""
+    identity_client_id: str = ""
+    identity_resource_id: str = ""
+    cloud: str = ""
+    allow: frozenset[str] = frozenset()
+    """What may be created: `debug-container`, `probe-pod`."""
+    probe_image: str = ""
+    context: str = ""
+    """The kubeconfig's context, empty in a cluster."""
+    context_namespace: str = ""
+    kubeconfig: str = ""
+    """The kubeconfig's path when it is not the default one: printed commands name it."""
+    own_pod: str = ""
+    """`namespace/name` when acrcheck itself runs in a pod of the cluster."""
+
+    @property
+    def kubectl(self) -> str:
+        """The kubectl command that acts where this run looked."""
+        words = ["kubectl"]
+        if self.kubeconfig:
+            words += ["--kubeconfig", self.kubeconfig]
+        if self.context:
+            words += ["--context", self.context]
+        return _quoted(words)
+
+    @property
+    def helm(self) -> str:
+        """The helm command that acts where this run looked."""
+        words = ["helm"]
+        if self.kubeconfig:
+            words += ["--kubeconfig", self.kubeconfig]
+        if self.context:
+            words += ["--kube-context", self.context]
+        return _quoted(words)
+
+    def refuse_malformed(self) -> None:
+        """Raise UsageError for an image, a registry or an identity that cannot be one, or two that contradict."""
+        image = self._image_host()
+        for registry in (self.registry, image):
+            if registry and not is_acr(registry):
+                raise UsageError(
+                    f"{registry} is not the login server of an Azure container registry",
+                    input=registry,
+                    expected=f"NAME.{' or NAME.'.join(cloud.registry_suffix for cloud in CLOUDS)}, "
+                    "without scheme or path",
+                    remedy="az acr list --query '[].loginServer' -o tsv",
+                )
+        if self.registry and image and self.registry != image:
+            raise UsageError(
+                f"the image is at {image}, and the registry to check is {self.registry}",
+                input=f"--registry {self.registry} --image {self.image}",
+                expected="an image of that registry, or one of the two options alone",
+            )
+        for kind, said, form, expected in (
+            ("client", self.identity_client_id, CLIENT_ID, "a GUID"),
+            ("resource", self.identity_resource_id, RESOURCE_ID, RESOURCE_ID_FORM),
+        ):
+            if said and not form.fullmatch(said):
+                raise UsageError(
+                    f"{said} is no {kind} id of a managed identity",
+                    input=said,
+                    expected=expected,
+                    remedy="az identity list -o table --query '[].{client:clientId,resource:id}'",
+                )
+
+    def _image_host(self) -> str:
+        if not self.image:
+            return ""
+        try:
+            return parse_image(self.image).host
+        except ImageReferenceError as error:
+            raise UsageError(
+                f"not an image reference: {error}",
+                input=self.image,
+                expected="HOST/REPOSITORY:TAG or HOST/REPOSITORY@DIGEST, as in NAME.azurecr.io/coder/envbox:1.44",
+            ) from error
+
+
+def _quoted(words: list[str]) -> str:
+    import shlex
+
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""The door to the network: four questions, asked from a vantage."""

@@ -1,0 +1,136 @@
+"""Short-lived pods: like the workload's, on its node, under its service account, but nobody's but our own."""
+
+import atexit
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from acrcheck.clock import Clock
+from acrcheck.cluster.hands import Hands
+from acrcheck.cluster.leftovers import MANAGED_BY, OWN
+from acrcheck.cluster.reader import PODS, Answer, Outcome
+from acrcheck.cluster.selectors import selecting
+from acrcheck.wire import probe
+from acrcheck.wire.door import Failure, Trouble, Vantage
+from acrcheck.wire.exec import refused
+
+COPIED_LABELS = ("aadpodidbinding", "azure.workload.identity/use")
+"""The labels that give a pod its identity. No other label of the workload is ever copied."""
+_COPIED_FIELDS = ("tolerations", "imagePullSecrets", "dnsPolicy", "dnsConfig", "hostAliases")
+_CONTAINER = "probe"
+
+
+class ProbePods:
+    """Creates at most one pod beside each of the workload's. Made only with leave (`--allow probe-pod`).
+
+    `close` deletes them; it is also called when the interpreter ends.
+    """
+
+    def __init__(self, hands: Hands, clock: Clock) -> None:
+        self._hands = hands
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._once = probe.Once(self._create)
+        self._created: list[tuple[str, str]] = []
+        self._closed = False
+
+    def place(self, vantage: Vantage, image: Callable[[], str]) -> Vantage | Failure:
+        """Give the pod beside a workload's pod as a vantage; create it the first time.
+
+        `image` chooses; empty means the workload container's own.
+        """
+        return self._once.place(vantage, image)
+
+    def close(self) -> tuple[str, ...]:
+        """Delete what was created. Gives the `namespace/name` of those that could not be deleted."""
+        with self._lock:
+            self._closed = True
+            left = []
+            for namespace, name in self._created:
+                answer = self._hands.delete_pod(namespace, name)
+                if not answer.ok and not answer.nothing:
+                    left.append((namespace, name))
+            self._created = left
+        if not left:
+            atexit.unregister(self.close)
+        return tuple(f"{namespace}/{name}" for namespace, name in left)
+
+    def _create(self, vantage: Vantage, image: Callable[[], str]) -> Vantage | Failure:
+        answer = self._hands.get(PODS, vantage.pod, vantage.namespace)
+        if not answer.ok:
+            return refused(answer, vantage)
+        labels = probe_labels((answer.body.get("metadata") or {}).get("labels") or {})
+        if failure := self._would_be_selected(vantage, labels):
+            return failure
+        name = probe.new_name()
+        created = self._post(
+            vantage.namespace, probe_pod(name, answer.body, labels, vantage.container, image())
+        )
+        if not created.ok:
+            return refused(created, vantage)
+        where = (vantage.namespace, name, _CONTAINER, "containerStatuses")
+        failure = probe.wait_running(self._hands, self._clock, *where)
+        return failure or Vantage("pod", vantage.namespace, name, _CONTAINER, vantage.node)
+
+    def _post(self, namespace: str, body: dict[str, Any]) -> Answer:
+        """Create a pod, unless everything is being taken away already."""
+        with self._lock:
+            if self._closed:
+                return Answer(Outcome.ERROR, detail="the run is over: no pod is created any more")
+            # Noted before it is asked for: a creation whose answer is lost may still have happened.
+            self._created.append((namespace, body["metadata"]["name"]))
+            atexit.register(self.close)
+            return self._hands.create_pod(namespace, body)
+
+    def _would_be_selected(self, vantage: Vantage, labels: Mapping[str, str]) -> Failure | None:
+        """Refuse where an object of the namespace would take the pod for its own."""
+        found = selecting(self._hands, vantage.namespace, labels)
+        if isinstance(found, Answer):
+            return refused(found, vantage)
+        if not found:
+            return None
+        shown = ", ".join(f"{key}={value}" for key, value in labels.items())
+        return Failure(
+            Trouble.NO_TOOL,
+            f"no pod is created: {', '.join(found)} would select it by its labels ({shown})",
+            tool="probe-pod",
+            remedy="--allow debug-container",
+        )
+
+
+def probe_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Give the labels of a pod beside one with these labels: its identity's, and ours."""
+    return {**{key: labels[key] for key in COPIED_LABELS if key in labels}, MANAGED_BY: OWN}
+
+
+def probe_pod(
+    name: str, workload: dict[str, Any], labels: Mapping[str, str], container: str, image: str
+) -> dict[str, Any]:
+    """Describe a pod beside a workload's: same namespace, node and service account, and as little else as can be."""
+    spec = workload.get("spec") or {}
+    like = probe.workload_container(workload, container)
+    wanted = probe.container(_CONTAINER, image or str(like.get("image") or ""), like, workload)
+    wanted["resources"] = {
+        "requests": {"cpu": "10m", "memory": "32Mi"},
+        "limits": {"cpu": "500m", "memory": "256Mi"},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": (workload.get("metadata") or {}).get("namespace"),
+            "labels": dict(labels),
+        },
+        "spec": {
+            "nodeName": spec.get("nodeName"),
+            "serviceAccountName": spec.get("serviceAccountName") or "default",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": probe.LIFETIME,
+            "terminationGracePeriodSeconds": 0,
+            **{key: spec[key] for key in _COPIED_FIELDS if spec.get(key)},
+            "containers": [wanted],
+        },
+    }

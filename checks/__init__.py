@@ -1,0 +1,29 @@
+"""What acrcheck knows: the checks, in the order shown, and the layers, in the order in which they hide each other."""
+
+ORDER = ("cluster", "workload", "label", "binding", "token", "login", "registry")
+LAYERS = (
+    "cluster",
+    "workload",
+    "label",
+    "webhook",
+    "binding",
+    "nmi",
+    "identity",
+    "federation",
+    "imds",
+    "login",
+    "client",
+    "node",
+    "dns",
+    "network",
+    "tls",
+    "registry",
+    "credential",
+    "role",
+    "role-mode",
+    "directory",
+    "image",
+    "layer",
+    "pull",
+    "support",
+)

@@ -1,0 +1,50 @@
+"""Kubernetes API."""
+
+from acrcheck.api import CannotLookError, Check, Cluster, Each, Looking, Permission, Target, warn
+from acrcheck.facts import Allowed, ApiServer, Ask, Plan, Workload
+
+MISSING = warn("permission-missing", "not permitted to {permission}", "can_i")
+ALL_NAMESPACES = "all"
+
+
+def api_server(cluster: Cluster) -> Looking[ApiServer]:
+    """The API server answers and says its version."""
+    body = cluster.path("/version").value()
+    version = body.get("gitVersion") if isinstance(body, dict) else None
+    if not version:
+        raise CannotLookError(
+            "malformed: /version does not say a gitVersion; is this a Kubernetes API server?"
+        )
+    yield from ()
+    return ApiServer(str(version))
+
+
+def asks(plan: Plan, workload: Workload) -> Looking[Each[Ask]]:
+    """What the selected checks will ask, in the workload's namespace or in all."""
+    permissions = dict.fromkeys(_permission(ask, workload.namespace) for ask in plan.asks)
+    yield from ()
+    return Each(tuple((ask.subject, ask) for ask in (Ask(permission) for permission in permissions)))
+
+
+def _permission(ask: tuple[str, ...], namespace: str) -> Permission:
+    """Read (verb, resource[.group][/subresource], "all" for all namespaces or a cluster's own resource)."""
+    verb, resource, *where = ask
+    resource, _, subresource = resource.partition("/")
+    plural, _, group = resource.partition(".")
+    return Permission(verb, plural, "" if where == [ALL_NAMESPACES] else namespace, group, subresource)
+
+
+def permission(ask: Ask, cluster: Cluster, target: Target) -> Looking[Allowed]:
+    """The caller holds one permission, by a self subject access review."""
+    review = cluster.allowed(ask.permission).value()
+    held = bool(review.get("allowed"))
+    if not held:
+        yield MISSING(permission=ask.permission.text, can_i=ask.permission.can_i(target.kubectl))
+    return Allowed(ask.permission, held)
+
+
+CHECKS = (
+    Check("api-server", "the API server answers", api_server),
+    Check("asks", "what the checks will ask is known", asks),
+    Check("permissions", "what the checks ask is permitted", permission, sees=(MISSING,), each=Ask),
+)

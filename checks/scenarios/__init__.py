@@ -1,0 +1,14 @@
+"""Worlds with faults, each naming the cause it must lead to."""
+
+ORDER = (
+    "healthy",
+    "story",
+    "label",
+    "binding",
+    "nmi",
+    "identity",
+    "metadata",
+    "registry",
+    "image",
+    "operator",
+)

@@ -1,0 +1,786 @@
+"""The registry, step by step, from inside the pod."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from acrcheck.api import (
+    CannotLookError,
+    Connected,
+    Each,
+    Failure,
+    Looking,
+    Maybe,
+    NotApplicableError,
+    Resolved,
+    Response,
+    Secret,
+    Shaken,
+    SubjectGoneError,
+    Target,
+    Trouble,
+    Vantage,
+)
+from acrcheck.azure.image import parse_image
+from acrcheck.azure.imds import Spoken
+from acrcheck.azure.registry import FIRST_BYTES
+from acrcheck.facts import (
+    AccessToken,
+    Challenged,
+    Manifest,
+    Node,
+    Nodes,
+    Open,
+    OwnToken,
+    RefreshToken,
+    Resolution,
+    Route,
+    Tokens,
+    Trusted,
+)
+from checks.registry import (
+    CHECKS,
+    access,
+    challenge,
+    config,
+    dns,
+    exchange,
+    layer,
+    manifest,
+    routes,
+    tcp,
+    tls,
+)
+from tests.checks.looking import (
+    NAMESPACE,
+    NODE,
+    NODE_2,
+    Case,
+    FakeWire,
+    Reply,
+    declared,
+    deployment,
+    each,
+    http,
+    look,
+    of,
+    pod,
+    refuse_unseen,
+    sight,
+    unknown,
+    wire,
+    workload,
+)
+from tests.checks.looking import known as found
+
+HOST = "acme.azurecr.io"
+IMAGE = parse_image(f"{HOST}/coder/envbox:1.44")
+EXEC = Vantage("exec", NAMESPACE, "coderd-1", "coderd", NODE)
+CLAIMS = {"oid": "the-oid", "tid": "the-tenant"}
+GIVEN = Spoken("nmi", status=200, token="<jwt:1>", claims=CLAIMS)
+OWN = OwnToken(EXEC, GIVEN, GIVEN, CLAIMS)
+HANDLE = AccessToken("<jwt:a>", frozenset({"pull"}))
+CORRELATION = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+CHALLENGE = f'Bearer realm="https://{HOST}/oauth2/token",service="{HOST}"'
+CHALLENGED = http(401, "{}", www_authenticate=CHALLENGE)
+BLOB = b'{"architecture": "amd64"}'
+DIGEST = f"sha256:{hashlib.sha256(BLOB).hexdigest()}"
+OCI, DOCKER = "application/vnd.oci.image.", "application/vnd.docker."
+MANIFEST: dict[str, Any] = {
+    "config": {"mediaType": f"{OCI}config.v1+json", "digest": DIGEST, "size": len(BLOB)},
+    "layers": [{"digest": "sha256:1", "size": 7}],
+}
+Step = Callable[..., Looking[Any]]
+
+
+def route(**changed: Any) -> Route:
+    """The way from a pod to an image of the registry."""
+    values: dict[str, Any] = {
+        "pod": "coderd-1",
+        "node": NODE,
+        "vantage": EXEC,
+        "host": HOST,
+        "image": IMAGE,
+        "credential": "pod identity",
+        "tokens": OWN,
+    }
+    return Route(**values | changed)
+
+
+def errors(status: int, code: str = "UNAUTHORIZED", message: str = "no", **headers: Any) -> Response:
+    """An error as a registry puts it, with Azure's correlation id."""
+    body = json.dumps({"errors": [{"code": code, "message": message, "detail": None}]})
+    return http(status, body, x_ms_correlation_request_id=CORRELATION, **headers)
+
+
+def granting(*actions: Any, access_list: Any = None) -> Response:
+    """An access token with these actions."""
+    entries = [{"type": "repository", "name": "coder/envbox", "actions": list(actions)}]
+    claims = {"access": entries if access_list is None else access_list}
+    return http(200, '{"access_token": "<jwt:a>"}', secrets=(Secret("<jwt:a>", "jwt", {}, claims),))
+
+
+def stored(body: Any = MANIFEST, kind: str = f"{OCI}manifest.v1+json") -> Response:
+    """A manifest."""
+    return http(
+        200, body if isinstance(body, str) else json.dumps(body), kind, docker_content_digest="sha256:m"
+    )
+
+
+def index(*platforms: Any, kind: str = f"{OCI}index.v1+json") -> Response:
+    """An index of manifests for platforms."""
+    entries = [{"digest": f"sha256:{number}", "platform": item} for number, item in enumerate(platforms)]
+    return stored({"manifests": entries}, kind)
+
+
+LINUX, WINDOWS = {"os": "linux", "architecture": "amd64"}, {"os": "windows", "architecture": "amd64"}
+
+
+def blob(body: bytes = BLOB, status: int = 200, **changed: Any) -> Response:
+    """The bytes of a blob."""
+    return Response(status, (), "", (), len(body), hashlib.sha256(body).hexdigest(), **changed)
+
+
+def moved(location: str, status: int = 307) -> Response:
+    """A redirect."""
+    return http(status, "", "", location=location)
+
+
+def resolving(*answers: Reply) -> Looking[Any]:
+    """Resolve the registry's name."""
+    return dns(route(), wire(*answers), Target())
+
+
+def connecting(answer: Reply) -> Looking[Any]:
+    """Connect to the registry."""
+    return tcp(route(), Resolution(("10.0.0.4",), private=True), wire(answer))
+
+
+def shaking(answer: Reply) -> Looking[Any]:
+    """Shake hands with the registry."""
+    return tls(route(), Open("10.0.0.4"), wire(answer))
+
+
+def challenging(*answers: Reply) -> Looking[Any]:
+    """Ask for the challenge."""
+    return challenge(route(), Trusted("CN=DigiCert"), wire(*answers))
+
+
+def exchanging(*answers: Reply, coder: bool = True, tokens: OwnToken | None = OWN) -> Looking[Any]:
+    """Exchange the identity's tokens: the registry's audience first, then ARM's."""
+    fake = wire(*answers)
+    return exchange(route(tokens=tokens), Challenged(HOST), fake, Target(), workload(coder=coder))
+
+
+def accessing(*answers: Reply, **changed: Any) -> Looking[Any]:
+    """Get an access token."""
+    return access(route(**changed), Challenged(HOST), RefreshToken("<jwt:r>"), wire(*answers))
+
+
+def reading(*answers: Reply, **changed: Any) -> Looking[Manifest | None]:
+    """Read the manifest."""
+    return manifest(route(**changed), HANDLE, wire(*answers))
+
+
+def downloading(
+    *answers: Reply, digest: str = DIGEST, size: int = len(BLOB), step: Step = config
+) -> Looking[Any]:
+    """Download config and first layer, which are the same blob here."""
+    return step(route(), HANDLE, Manifest("sha256:m", (digest, size), ((digest, size),)), wire(*answers))
+
+
+def trusted(problem: str) -> Shaken:
+    """A certificate with that problem."""
+    return Shaken("CN=x", "CN=Acme Proxy CA", "2026-01-01", ("a.example", "b.example"), problem)
+
+
+REFUSED_EXCHANGE = errors(401, message="authentication required")
+TAKEN = http(200, '{"refresh_token": "<jwt:r>"}')
+UNRESOLVED = Failure(Trouble.UNRESOLVED, "no such host")
+SENDING: dict[str, Reply] = {
+    "registry-lost": Failure(Trouble.BROKEN, "Empty reply"),
+    "registry-ip-denied": errors(403, "DENIED", "client with IP '20.249.167.56' is not allowed access."),
+    "registry-forbidden": http(403, "<html>Forbidden</html>", "text/html"),
+    "registry-throttled": errors(429, "TOOMANYREQUESTS", retry_after="7"),
+    "registry-server-error": http(503, "Service Unavailable", "text/plain"),
+}
+STEPS: dict[str, Step] = {
+    "registry-challenge": challenging,
+    "registry-exchange": exchanging,
+    "registry-scope": accessing,
+    "registry-manifest": reading,
+}
+BLOBS: dict[str, Reply] = {
+    "blob-unreachable": Failure(Trouble.CONNECT_TIMEOUT, "timed out"),
+    "blob-refused": http(403, "<Code>AuthorizationFailure</Code>", "application/xml"),
+    "blob-corrupt": blob(b"x" * len(BLOB)),
+    "blob-read": blob(),
+}
+CASES: dict[tuple[str, str], Case] = {
+    ("registry-dns", "registry-unresolved"): lambda: resolving(UNRESOLVED, UNRESOLVED),
+    ("registry-dns", "other-names-resolve"): lambda: resolving(UNRESOLVED, Resolved(("20.190.0.1",))),
+    ("registry-dns", "no-name-resolves"): lambda: resolving(UNRESOLVED, UNRESOLVED),
+    ("registry-dns", "registry-address-private"): lambda: resolving(Resolved(("10.1.0.4",))),
+    ("registry-dns", "registry-address-public"): lambda: resolving(Resolved(("20.62.128.1",))),
+    ("registry-tcp", "registry-connect-timeout"): lambda: connecting(Failure(Trouble.CONNECT_TIMEOUT)),
+    ("registry-tcp", "registry-connect-refused"): lambda: connecting(Failure(Trouble.REFUSED, "refused")),
+    ("registry-tls", "registry-untrusted"): lambda: shaking(
+        trusted("unable to get local issuer certificate")
+    ),
+    ("registry-tls", "registry-certificate-dates"): lambda: shaking(trusted("certificate has expired")),
+    ("registry-tls", "registry-certificate-name"): lambda: shaking(
+        trusted("no alternative certificate subject name matches target host name")
+    ),
+    ("registry-tls", "registry-no-handshake"): lambda: shaking(Failure(Trouble.TLS, "wrong version number")),
+    ("registry-challenge", "registry-no-challenge"): lambda: challenging(http(200, "{}")),
+    ("registry-challenge", "registry-challenge-not-acr"): lambda: challenging(
+        http(401, "", www_authenticate='Bearer realm="https://auth.docker.io/token"')
+    ),
+    ("registry-exchange", "exchange-refused"): lambda: exchanging(REFUSED_EXCHANGE, REFUSED_EXCHANGE),
+    ("registry-exchange", "arm-token-refused"): lambda: exchanging(TAKEN, REFUSED_EXCHANGE),
+    ("registry-exchange", "arm-token-refused-elsewhere"): lambda: exchanging(
+        TAKEN, REFUSED_EXCHANGE, coder=False
+    ),
+    ("registry-exchange", "exchange-ok"): lambda: exchanging(TAKEN, TAKEN),
+    ("registry-scope", "access-token-refused"): lambda: accessing(REFUSED_EXCHANGE),
+    ("registry-scope", "pull-not-granted"): lambda: accessing(granting("metadata_read")),
+    ("registry-scope", "metadata-not-granted"): lambda: accessing(granting("pull")),
+    ("registry-scope", "pull-granted"): lambda: accessing(granting("pull", "metadata_read")),
+    ("registry-manifest", "tag-unknown"): lambda: reading(http(404), errors(404, "MANIFEST_UNKNOWN")),
+    ("registry-manifest", "repository-unknown"): lambda: reading(http(404), errors(404, "NAME_UNKNOWN")),
+    ("registry-manifest", "platform-manifest-unknown"): lambda: reading(
+        stored(), index(LINUX), errors(404, "MANIFEST_UNKNOWN")
+    ),
+    ("registry-manifest", "image-locked"): lambda: reading(http(405), errors(405, "UNSUPPORTED")),
+    ("registry-manifest", "manifest-refused"): lambda: reading(http(401), REFUSED_EXCHANGE),
+    ("registry-manifest", "platform-missing"): lambda: reading(stored(), index(WINDOWS)),
+    ("registry-manifest", "manifest-not-an-image"): lambda: reading(stored(), stored({"config": None})),
+}
+CASES |= {
+    (check, kind): partial(step, answer) for check, step in STEPS.items() for kind, answer in SENDING.items()
+}
+CASES |= {
+    (check, kind): partial(downloading, answer, step=step)
+    for check, step in (("registry-config", config), ("registry-layer", layer))
+    for kind, answer in BLOBS.items()
+}
+
+
+@pytest.mark.parametrize(("check", "kind"), sorted(CASES))
+def test_a_declared_observation_is_seen(check: str, kind: str) -> None:
+    """Each kind that a check declares is what it sees in some world."""
+    refuse_unseen(CHECKS, check, kind, CASES[check, kind])
+
+
+def test_every_declared_observation_has_a_case() -> None:
+    """No kind is declared that nothing shows."""
+    assert set(CASES) == declared(CHECKS)
+
+
+def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **facts: Any) -> list[Route]:
+    """The routes from these pods."""
+    asked: Each[Tokens] = facts.get("asked", Each())
+    owned: Each[OwnToken] = facts.get("owned", Each())
+    nodes: Maybe[Nodes] = facts.get("nodes", unknown())
+    looking = routes(each(*pods), asked, owned, nodes, workload(manifest), target or Target())
+    return list(look(looking)[1])
+
+
+def test_one_pod_of_each_node_is_a_route_the_one_with_a_token_first() -> None:
+    """Where, as whom, and for which platform come from the facts about it."""
+    one, two, three = pod("a"), pod("b"), pod("c", node=NODE_2)
+    debug = Vantage("debug", NAMESPACE, "b", "coderd", NODE)
+    nodes = found(Nodes({NODE: Node(NODE, "", "linux", "arm64")}))
+    asked = Each((of(two, Tokens(debug, None, None, None)),))
+    first, second = chosen(one, two, three, asked=asked, owned=Each((of(two, OWN),)), nodes=nodes)
+    assert (first.pod, first.tokens, first.vantage, first.platform) == ("b", OWN, debug, ("linux", "arm64"))
+    assert (second.pod, second.tokens, second.vantage.kind, second.platform) == (
+        "c",
+        None,
+        "exec",
+        ("linux", "amd64"),
+    )
+
+
+def test_pods_that_do_not_run_are_no_routes() -> None:
+    """Nothing can be asked from inside them."""
+    assert chosen(pod(exec_problem="CrashLoopBackOff")) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "image"),
+    [
+        (Target(), HOST, f"{HOST}/coder/coderd:1.44"),
+        (Target(registry="other.azurecr.io"), "other.azurecr.io", "None"),
+        (
+            Target(image="other.azurecr.io/x@sha256:" + "a" * 64),
+            "other.azurecr.io",
+            "other.azurecr.io/x@sha256:" + "a" * 64,
+        ),
+        (Target(image="$IMAGE"), HOST, f"{HOST}/coder/coderd:1.44"),
+    ],
+)
+def test_registry_and_image_come_from_the_flags_else_from_the_workload(
+    target: Target, host: str, image: str
+) -> None:
+    """The flag wins; the workload's own image counts where it is of that registry."""
+    (route,) = chosen(pod(), target=target)
+    assert (route.host, str(route.image)) == (host, image)
+
+
+@pytest.mark.parametrize(
+    "spec", [None, {}, {"containers": None}, {"containers": ["x", {"image": None}, {"image": "docker.io/x"}]}]
+)
+def test_without_any_image_of_azure_there_is_no_route(spec: Any) -> None:
+    """Odd containers hold none; the missing input is named."""
+    manifest = deployment()
+    manifest["spec"]["template"]["spec"] = spec
+    with pytest.raises(NotApplicableError, match="--registry or --image"):
+        chosen(pod(), manifest=manifest)
+
+
+def test_an_init_containers_image_counts() -> None:
+    """It is pulled by the same node."""
+    spec = {"containers": [{"image": "docker.io/x"}], "initContainers": [{"image": f"{HOST}/i:1"}]}
+    (route,) = chosen(pod(), manifest=deployment(template={"spec": spec}))
+    assert str(route.image) == f"{HOST}/i:1"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kind"),
+    [
+        (("10.0.0.4", "20.1.1.1"), "registry-address-public"),
+        (("10.0.0.4", "fd00::1"), "registry-address-private"),
+        ((), "registry-address-public"),
+        (("not an address",), "registry-address-public"),
+    ],
+)
+def test_an_address_is_private_when_all_are(addresses: tuple[str, ...], kind: str) -> None:
+    """An odd answer of a resolver is no crash."""
+    assert sight(resolving(Resolved(addresses))) == [kind]
+
+
+@pytest.mark.parametrize(
+    "look_at", [resolving, connecting, shaking, challenging, exchanging, accessing, reading, downloading]
+)
+@pytest.mark.parametrize("trouble", [Trouble.NO_TOOL, Trouble.FORBIDDEN, Trouble.NOT_RUNNING, Trouble.ERROR])
+def test_a_step_that_could_not_look_is_unknown(look_at: Step, trouble: Trouble) -> None:
+    """The registry was not asked: nothing is said of it."""
+    with pytest.raises(CannotLookError, match=trouble):
+        look(look_at(Failure(trouble)))
+
+
+@pytest.mark.parametrize(
+    "look_at", [resolving, connecting, shaking, challenging, exchanging, accessing, reading, downloading]
+)
+def test_a_pod_that_vanished_is_gone(look_at: Step) -> None:
+    """The engine looks once more."""
+    with pytest.raises(SubjectGoneError):
+        look(look_at(Failure(Trouble.GONE)))
+
+
+@pytest.mark.parametrize("trouble", [Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.UNRESOLVED])
+def test_no_connection_says_of_what_kind(trouble: Trouble) -> None:
+    """No route to the host is no timeout."""
+    seen, fact = look(connecting(Failure(trouble)))
+    assert seen[0].values["said"] == trouble
+    assert fact is None
+
+
+def test_an_open_connection_and_a_trusted_certificate_are_silent() -> None:
+    """Their facts say where and by whom."""
+    assert look(connecting(Connected("20.1.1.1"))) == ([], Open("20.1.1.1"))
+    assert look(shaking(trusted(""))) == ([], Trusted("CN=Acme Proxy CA"))
+
+
+@pytest.mark.parametrize("problem", ["self-signed certificate in certificate chain", "something new"])
+def test_an_untrusted_certificate_names_its_issuer(problem: str) -> None:
+    """Whoever signed it is the proxy to look for."""
+    (seen,), fact = look(shaking(trusted(problem)))
+    assert (seen.id, seen.values["issuer"], fact) == ("registry-untrusted", "CN=Acme Proxy CA", None)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        CHALLENGE,
+        f'Bearer realm="https://{HOST}/oauth2/token", service="{HOST}"',
+        f'bearer Realm="https://{HOST}/oauth2/token",Service="{HOST}",scope="x"',
+        f'  Bearer realm="https://{HOST}/oauth2/token"',
+    ],
+)
+def test_acrs_challenge_is_read_however_it_is_spaced(header: str) -> None:
+    """Names without case, blanks anywhere; without a service the host is it."""
+    assert look(challenging(http(401, "", www_authenticate=header))) == ([], Challenged(HOST))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (http(401, "{}"), "registry-no-challenge"),
+        (http(302, "", location="https://login.example"), "registry-no-challenge"),
+        (http(404, "nothing"), "registry-no-challenge"),
+        (http(401, "", www_authenticate='Basic realm="x"'), "registry-challenge-not-acr"),
+        (http(401, "", www_authenticate="Bearer"), "registry-challenge-not-acr"),
+        (http(407, "", proxy_authenticate="NTLM"), "registry-no-challenge"),
+    ],
+)
+def test_what_is_no_challenge_of_acr_is_told(answer: Response, kind: str) -> None:
+    """Another registry, a login page, a proxy."""
+    assert sight(challenging(answer)) == [kind]
+
+
+def test_a_denied_address_and_the_correlation_id_are_evidence() -> None:
+    """What the registry's owner and Azure's support ask for."""
+    (seen,), _ = look(challenging(SENDING["registry-ip-denied"]))
+    assert seen.values["ip"] == "20.249.167.56"
+    assert seen.evidence == {"correlationId": CORRELATION, "code": "DENIED"}
+
+
+def test_a_denied_address_may_be_escaped() -> None:
+    """Apostrophes come as JSON escapes from some of ACR's front ends."""
+    body = r'{"errors":[{"code":"DENIED","message":"client with IP \\u00271.2.3.4\\u0027 is not allowed access."}]}'
+    (seen,), _ = look(challenging(http(403, body)))
+    assert seen.values["ip"] == "1.2.3.4"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        '{"errors": null}',
+        '{"errors": []}',
+        '{"errors": ["x"]}',
+        '{"errors": [{"code": null}]}',
+    ],
+)
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_odd_errors_of_the_registry_are_no_crash(status: int, body: str) -> None:
+    """The status alone tells what it is."""
+    assert len(sight(challenging(http(status, body)))) == 1
+
+
+def test_the_exchange_sends_each_audiences_token_with_the_tenant() -> None:
+    """As ACR's protocol has it: a form, the token by its handle."""
+    fake = wire(TAKEN, TAKEN)
+    look(exchange(route(), Challenged("service"), fake, Target(), workload()))
+    assert [item.url for item in fake.asked] == [f"https://{HOST}/oauth2/exchange"] * 2
+    assert dict(fake.asked[0].form) == {
+        "grant_type": "access_token",
+        "service": "service",
+        "tenant": "the-tenant",
+        "access_token": "<jwt:1>",
+    }
+
+
+def test_a_refused_exchange_names_whom_and_why() -> None:
+    """Object id for the role, tenant, both audiences, the correlation id."""
+    (seen,), fact = look(exchanging(REFUSED_EXCHANGE, REFUSED_EXCHANGE))
+    assert (seen.values["oid"], seen.values["tenant"]) == ("the-oid", "the-tenant")
+    assert (
+        seen.values["audiences"]
+        == "https://containerregistry.azure.net, https://management.core.windows.net/"
+    )
+    assert seen.evidence == {"correlationId": CORRELATION, "status": 401}
+    assert fact is None
+
+
+def test_only_tokens_that_were_given_are_exchanged() -> None:
+    """One audience's is enough."""
+    own = OwnToken(EXEC, GIVEN, Spoken("imds", "no", 400), CLAIMS)
+    seen, fact = look(exchanging(TAKEN, tokens=own))
+    assert [item.id for item in seen] == ["exchange-ok"]
+    assert fact == RefreshToken("<jwt:r>")
+
+
+@pytest.mark.parametrize(
+    "own", [None, OwnToken(EXEC, None, None, {}), OwnToken(EXEC, Spoken("nmi"), None, {})]
+)
+def test_without_any_token_nothing_is_exchanged(own: OwnToken | None) -> None:
+    """It is blocked by the token."""
+    with pytest.raises(NotApplicableError) as caught:
+        look(exchanging(tokens=own))
+    assert caught.value.blocked_by
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 405])
+def test_another_refusal_than_401_is_no_missing_role(status: int) -> None:
+    """It is not known what it means: a proxy, or a request ACR did not understand."""
+    with pytest.raises(CannotLookError, match=f"malformed.*{status}"):
+        look(exchanging(http(status, "x"), http(status, "x")))
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "{}", "[]", '{"refresh_token": null}', '{"refresh_token": ""}']
+)
+def test_an_exchange_without_refresh_token_is_malformed(body: str) -> None:
+    """A page with status 200 is no success."""
+    with pytest.raises(CannotLookError, match="malformed"):
+        look(exchanging(http(200, body), http(200, body)))
+
+
+def test_the_scope_asks_for_pull_and_metadata() -> None:
+    """On the image's repository."""
+    fake = wire(granting("pull", "metadata_read"))
+    look(access(route(), Challenged("service"), RefreshToken("<jwt:r>"), fake))
+    assert dict(fake.asked[0].form)["scope"] == "repository:coder/envbox:pull,metadata_read"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (granting("*"), ["pull-granted"]),
+        (granting("pull", "push", "metadata_read"), ["pull-granted"]),
+        (granting(), ["pull-not-granted"]),
+        (granting(access_list=[]), ["pull-not-granted"]),
+        (granting(access_list="pull"), ["pull-not-granted"]),
+        (granting(access_list=7), ["pull-not-granted"]),
+        (granting(access_list=[None, "x", {}, {"type": "repository"}]), ["pull-not-granted"]),
+        (
+            granting(access_list=[{"type": "repository", "name": "coder/envbox", "actions": "pull"}]),
+            ["pull-not-granted"],
+        ),
+        (
+            granting(access_list=[{"type": "repository", "name": "coder/other", "actions": ["pull"]}]),
+            ["pull-not-granted"],
+        ),
+        (
+            granting(access_list=[{"type": "registry", "name": "coder/envbox", "actions": ["pull"]}]),
+            ["pull-not-granted"],
+        ),
+    ],
+)
+def test_what_is_granted_is_read_from_the_token(answer: Response, expected: list[str]) -> None:
+    """Status 200 grants nothing by itself; odd lists grant nothing."""
+    assert sight(accessing(answer)) == expected
+
+
+@pytest.mark.parametrize("claims", [None, {}])
+def test_a_token_that_does_not_say_what_it_grants_is_unknown(claims: Any) -> None:
+    """An opaque token is not read as an empty one."""
+    secrets = () if claims is None else (Secret("<opaque:1>", "opaque", {}, claims),)
+    with pytest.raises(CannotLookError, match="malformed"):
+        look(accessing(http(200, '{"access_token": "<opaque:1>"}', secrets=secrets)))
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"access_token": null}', "<html>"])
+def test_no_access_token_is_a_refusal(body: str) -> None:
+    """Whatever the status says."""
+    assert sight(accessing(http(200, body))) == ["access-token-refused"]
+
+
+@pytest.mark.parametrize("step", [accessing, reading])
+def test_without_an_image_the_rest_has_nothing_to_look_at(step: Step) -> None:
+    """The missing input is named."""
+    with pytest.raises(NotApplicableError, match="--image"):
+        look(step(image=None))
+
+
+def test_an_image_of_one_platform_gives_config_and_layers() -> None:
+    """HEAD first, then GET, with the types a runtime accepts."""
+    fake = wire(stored(), stored())
+    seen, fact = look(manifest(route(), HANDLE, fake))
+    assert seen == []
+    assert fact == Manifest("sha256:m", (DIGEST, len(BLOB)), (("sha256:1", 7),))
+    assert [(item.method, item.url, item.bearer) for item in fake.asked] == [
+        (method, f"https://{HOST}/v2/coder/envbox/manifests/1.44", "<jwt:a>") for method in ("HEAD", "GET")
+    ]
+    assert "manifest.list.v2" in dict(fake.asked[0].headers)["Accept"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [f"{OCI}index.v1+json", f"{DOCKER}distribution.manifest.list.v2+json; charset=utf-8", "application/json"],
+)
+def test_an_index_leads_to_the_nodes_platform(kind: str) -> None:
+    """By its media type, or by what it holds where a proxy changed the type."""
+    fake = wire(stored(), index(WINDOWS, LINUX, kind=kind), stored())
+    _, fact = look(manifest(route(), HANDLE, fake))
+    assert fact is not None
+    assert fact.digest == "sha256:1"
+    assert fake.asked[2].url.endswith("/manifests/sha256:1")
+
+
+@pytest.mark.parametrize(
+    ("platforms", "told"),
+    [
+        (
+            [{"os": "linux", "architecture": "arm64"}, {"os": "unknown", "architecture": "unknown"}],
+            "linux/arm64",
+        ),
+        ([None, "x", {}, {"os": "linux"}], "none"),
+        ([], "none"),
+    ],
+)
+def test_a_missing_platform_tells_those_there_are(platforms: list[Any], told: str) -> None:
+    """Attestations and odd entries are none."""
+    (seen,), fact = look(reading(stored(), index(*platforms)))
+    assert (seen.id, seen.values["platforms"], fact) == ("platform-missing", told, None)
+
+
+@pytest.mark.parametrize(
+    "entries", [None, "x", [None], [{"platform": LINUX}], [{"platform": LINUX, "digest": None}]]
+)
+def test_an_odd_index_has_no_platform(entries: Any) -> None:
+    """An entry without digest leads nowhere."""
+    assert sight(reading(stored(), stored({"manifests": entries}, f"{OCI}index.v1+json"))) == [
+        "platform-missing"
+    ]
+
+
+def test_an_index_in_an_index_is_no_image() -> None:
+    """It is told by its type, not followed for ever."""
+    (seen,), _ = look(reading(stored(), index(LINUX), index(LINUX)))
+    assert (seen.id, seen.values["said"]) == ("manifest-not-an-image", f"{OCI}index.v1+json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>",
+        "[]",
+        {},
+        {"config": [], "layers": []},
+        MANIFEST | {"config": {"digest": None}},
+        MANIFEST | {"layers": None},
+        MANIFEST | {"layers": [{}]},
+        MANIFEST | {"config": MANIFEST["config"] | {"mediaType": "application/vnd.cncf.helm.config.v1+json"}},
+        {"schemaVersion": 1, "fsLayers": []},
+    ],
+)
+def test_what_is_no_image_is_told(body: Any) -> None:
+    """A chart, an old schema, a page: nothing a node can run."""
+    assert sight(reading(stored(body), stored(body))) == ["manifest-not-an-image"]
+
+
+@pytest.mark.parametrize("size", [None, "7", "many", -1, 7.5, [], 1e30])
+def test_an_odd_size_is_no_crash(size: Any) -> None:
+    """A size written as text counts, any other odd one is not known."""
+    body = MANIFEST | {"layers": [{"digest": "sha256:1", "size": size}]}
+    _, fact = look(reading(stored(), stored(body)))
+    assert fact is not None
+    assert fact.layers[0][1] == {"7": 7, -1: -1}.get(size if isinstance(size, str | int) else "", 0)
+
+
+def test_an_image_without_layers_has_none_to_download() -> None:
+    """Its manifest is whole all the same."""
+    body = MANIFEST | {"layers": []}
+    _, fact = look(reading(stored(body), stored(body)))
+    assert fact is not None
+    with pytest.raises(NotApplicableError):
+        look(layer(route(), HANDLE, fact, wire()))
+
+
+def test_a_refused_head_that_get_answers_is_no_dead_end() -> None:
+    """Some proxies know no HEAD: the manifest is read all the same."""
+    seen, fact = look(reading(http(405), stored(), stored()))
+    assert seen == []
+    assert fact is not None
+
+
+def test_a_digest_is_asked_for_by_digest() -> None:
+    """It wins over the tag."""
+    image = parse_image(f"{HOST}/coder/envbox:1.44@sha256:{'a' * 64}")
+    fake = wire(stored(), stored())
+    look(manifest(route(image=image), HANDLE, fake))
+    assert fake.asked[0].url.endswith(f"/manifests/sha256:{'a' * 64}")
+
+
+@pytest.mark.parametrize(
+    ("location", "then"),
+    [
+        (
+            "https://acmeblob.blob.core.windows.net/x?<query:3>",
+            "https://acmeblob.blob.core.windows.net/x?<query:3>",
+        ),
+        ("/v2/elsewhere", f"https://{HOST}/v2/elsewhere"),
+        ("//cdn.example:8443/x", "https://cdn.example:8443/x"),
+        ("http://plain.example/x", "http://plain.example/x"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed_without_the_authorization(location: str, then: str, status: int) -> None:
+    """Absolute, relative or without scheme; only the registry itself gets the token."""
+    fake = wire(moved(location, status), blob())
+    (seen,), _ = look(config(route(), HANDLE, Manifest("m", (DIGEST, len(BLOB)), ()), fake))
+    assert seen.id == "blob-read"
+    assert [(item.url, item.bearer, item.basic) for item in fake.asked] == [
+        (f"https://{HOST}/v2/coder/envbox/blobs/{DIGEST}", "<jwt:a>", None),
+        (then, "", None),
+    ]
+    assert all(not key.lower().startswith("authorization") for key, _ in fake.asked[1].headers)
+
+
+def test_a_relative_redirect_is_of_the_host_that_gave_it() -> None:
+    """After a first hop the registry is out of it."""
+    fake = wire(moved("https://a.example/x"), moved("/y"), blob())
+    (seen,), _ = look(config(route(), HANDLE, Manifest("m", (DIGEST, len(BLOB)), ()), fake))
+    assert fake.asked[2].url == "https://a.example/y"
+    assert seen.values["host"] == "a.example"
+
+
+def test_redirects_in_a_circle_end() -> None:
+    """Three are enough."""
+    (seen,), _ = look(downloading(*[moved(f"https://{HOST}/again")] * 3))
+    assert (seen.id, seen.values["said"]) == ("blob-refused", "more than 3 redirects")
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://a.example/x", "https://[bad", "javascript:x"]
+)
+def test_a_redirect_to_anything_but_http_is_not_followed(location: str) -> None:
+    """A file of the pod is no blob."""
+    assert sight(downloading(moved(location))) == ["blob-refused"]
+
+
+def test_a_redirect_without_location_is_a_refusal() -> None:
+    """There is nowhere to go."""
+    assert sight(downloading(http(307, ""))) == ["blob-refused"]
+
+
+def test_storage_that_is_not_reached_is_named() -> None:
+    """Its host, not the registry's, is what a firewall must let through."""
+    answers = (moved("https://acmeblob.blob.core.windows.net/x?<query:3>"), Failure(Trouble.CONNECT_TIMEOUT))
+    (seen,), _ = look(downloading(*answers))
+    assert (seen.id, seen.values["host"]) == ("blob-unreachable", "acmeblob.blob.core.windows.net")
+
+
+BIG = FIRST_BYTES * 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "size", "kind"),
+    [
+        (blob(b"x" * FIRST_BYTES, 206), BIG, "blob-read"),
+        (blob(b"x" * FIRST_BYTES, cut=True), BIG, "blob-read"),
+        (blob(b"x" * 100, 206), BIG, "blob-corrupt"),
+        (blob(b"<html>blocked</html>"), BIG, "blob-corrupt"),
+        (blob(b""), BIG, "blob-corrupt"),
+        (blob(b"anything"), 0, "blob-read"),
+        (blob(BLOB, 206), len(BLOB), "blob-read"),
+        (blob(b"y" * len(BLOB), 206), len(BLOB), "blob-corrupt"),
+    ],
+)
+def test_the_bytes_must_be_the_blobs(answer: Response, size: int, kind: str) -> None:
+    """All of them by digest, the first ones by number; a block page with status 200 is neither."""
+    assert sight(downloading(answer, size=size)) == [kind]
+
+
+def test_another_digest_algorithm_is_not_called_corrupt() -> None:
+    """Only SHA-256 is computed."""
+    assert sight(downloading(blob(), digest="sha512:" + "a" * 128)) == ["blob-read"]
+
+
+@pytest.mark.parametrize(("size", "ranges"), [(7, ["bytes=0-6"]), (BIG, ["bytes=0-65535"]), (0, [])])
+def test_no_more_than_the_first_bytes_are_asked_for(size: int, ranges: list[str]) -> None:
+    """A layer may have gigabytes."""
+    fake = FakeWire(by=lambda _: blob())
+    look(config(route(), HANDLE, Manifest("m", (DIGEST, size), ()), fake))
+    assert [value for key, value in fake.asked[0].headers if key == "Range"] == ranges

@@ -1,0 +1,3 @@
+module acrcheck.test/images
+
+go 1.26.0

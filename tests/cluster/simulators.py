@@ -1,0 +1,177 @@
+"""The simulated Azure on sockets: one process beside the control plane, one on each node.
+
+`python -m tests.cluster.simulators azure STATE` serves ARM, Entra and the registry on 443, and the Helm
+repository; `… node STATE NAME` serves the node's metadata service and what stands behind its NMI.
+"""
+
+import json
+import socket
+import ssl
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from acrcheck.clock import SystemClock
+from acrcheck.lab import serve
+from acrcheck.lab.azure import StateFile
+from acrcheck.lab.hosts import PublicHosts
+from acrcheck.lab.imds import Imds
+from acrcheck.lab.nmi import Nmi, Settings
+from acrcheck.lab.rsa import RsaSigner
+from acrcheck.lab.serve import Server, forward_to
+from tests.cluster.layout import AZURE, BACKEND_PORT, HELM_REPOSITORY_PORT, IMDS, NMI_PORT, Layout
+from tests.cluster.minted import Minting
+
+POLL = 0.1
+PREAMBLE_LIMIT = 65536
+
+
+def main() -> None:
+    """Serve for ever."""
+    kind, state, *name = sys.argv[1:]
+    known = Layout(Path(state), int(Path(state).name))
+    if kind == "azure":
+        serve_azure(known)
+    else:
+        serve_node(known, name[0])
+
+
+def serve_azure(layout: Layout) -> None:
+    """ARM, Entra and the registries by their real names, and the Helm repository in plain HTTP."""
+    signer = RsaSigner((layout.state / "tokens.key").read_bytes(), (layout.state / "tokens.crt").read_bytes())
+    backend = forward_to(f"http://{layout.address}:{BACKEND_PORT}")
+    hosts = PublicHosts(StateFile(layout.azure_state), SystemClock(), signer, backend)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(layout.state / "azure.crt", layout.state / "azure.key")
+    charts = layout.state / "charts"
+    charts.mkdir(exist_ok=True)
+    files = partial(SimpleHTTPRequestHandler, directory=str(charts))
+    repository = ThreadingHTTPServer((layout.address, HELM_REPOSITORY_PORT), files)
+    with Server(Minting(hosts, layout.state, "azure"), AZURE, 443, tls):
+        repository.serve_forever()
+
+
+def serve_node(layout: Layout, name: str) -> None:
+    """The node's metadata service, listening unless it is stopped, and its NMI, reached through NMI's pod."""
+    source = StateFile(layout.azure_state)
+    nmi = PodNmi(layout, name)
+    NmiServer(nmi).start()
+    imds = Minting(Imds(source, name, SystemClock()), layout.state, name)
+    server: Server | None = None
+    while True:
+        stopped = source().node(name).imds == "stopped"
+        if stopped and server is not None:
+            server.stop()
+            server = None
+        elif not stopped and server is None:
+            server = Server(imds, IMDS, 80).start()
+        time.sleep(POLL)
+
+
+class ApiObjects:
+    """What NMI reads from the API server."""
+
+    def __init__(self, layout: Layout) -> None:
+        context = ssl.create_default_context(cafile=str(layout.state / "ca.crt"))
+        clients = layout.state / "clients"
+        context.load_cert_chain(clients / "nmi.crt", clients / "nmi.key")
+        self._client = httpx.Client(base_url=layout.server, verify=context, trust_env=False, timeout=10)
+
+    def pods_by_ip(self, address: str) -> list[dict[str, Any]]:
+        """Pods that have this IP address, in whatever phase."""
+        return self._items("/api/v1/pods", {"fieldSelector": f"status.podIP={address}"})
+
+    def listed(self, plural: str, namespace: str | None) -> list[dict[str, Any]]:
+        """All objects of one of AAD Pod Identity's kinds; none while its definition is not installed."""
+        place = f"namespaces/{namespace}/" if namespace else ""
+        return self._items(f"/apis/aadpodidentity.k8s.io/v1/{place}{plural}", {})
+
+    def _items(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        response = self._client.get(path, params=query)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return []
+        items: list[dict[str, Any]] = response.raise_for_status().json()["items"]
+        return items
+
+
+class PodNmi:
+    """NMI with the arguments of the pod through which a connection came."""
+
+    def __init__(self, layout: Layout, node: str) -> None:
+        self._objects = ApiObjects(layout)
+        self._node = node
+        # Through the node's own stack, so that a firewall rule there holds for NMI as well.
+        self._imds = forward_to(f"http://{IMDS}", limit=30)
+        self.arguments = threading.local()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer as that NMI would."""
+        settings = settings_of(getattr(self.arguments, "value", []))
+        return Nmi(self._objects, self._imds, SystemClock(), self._node, settings)(request)
+
+
+@dataclass(frozen=True)
+class Preamble:
+    """What NMI's pod puts ahead of a connection: who connected, and its own arguments."""
+
+    client: str
+    args: list[str]
+
+    @classmethod
+    def read(cls, connection: socket.socket) -> "Preamble":
+        """Take the first line from a connection, and not a byte more.
+
+        Raises:
+            ConnectionError: the line did not come to an end.
+        """
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            byte = connection.recv(1)
+            if not byte or len(line) > PREAMBLE_LIMIT:
+                raise ConnectionError("no preamble")
+            line += byte
+        return cls(**json.loads(line))
+
+
+class NmiServer(serve._Listener):
+    """Where NMI's pod hands its connections on to."""
+
+    def __init__(self, nmi: PodNmi) -> None:
+        self._nmi = nmi
+        super().__init__(("127.0.0.1", NMI_PORT), nmi, None)
+
+    def start(self) -> None:
+        """Serve in the background."""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread: from here on, the peer is NMI's caller."""
+        preamble = Preamble.read(request)
+        self._nmi.arguments.value = preamble.args
+        super().finish_request(request, (preamble.client, client_address[1]))
+
+
+def settings_of(arguments: list[str]) -> Settings:
+    """What NMI makes of its arguments; each is `--name=value`, or `--name` for what is to be true."""
+    given = {}
+    for argument in arguments:
+        name, equals, value = argument.lstrip("-").partition("=")
+        given[name] = value if equals else "true"
+    return Settings(
+        mode="managed" if given.get("operation-mode") == "managed" else "standard",
+        namespaced=given.get("forceNamespaced") == "true",
+        block_instance_metadata=given.get("block-instance-metadata") == "true",
+        metadata_header_required=given.get("metadata-header-required", "true") == "true",
+        mic_namespace=given.get("MICNamespace", "default"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The wire from here, against servers on the loopback; and the live wire's way to each side."""
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from acrcheck.clock import SystemClock
+from acrcheck.wire.door import (
+    Connect,
+    Connected,
+    Failure,
+    Handshake,
+    Request,
+    Resolve,
+    Resolved,
+    Response,
+    Shaken,
+    Trouble,
+    Vantage,
+)
+from acrcheck.wire.live import LiveWire
+from acrcheck.wire.vault import Vault
+from tests.unit.loopback import Asked, Authority, answer, serve
+from tests.unit.wire.machine import Machine
+
+HERE = Vantage("local")
+TOKEN = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJodHRwczovL2V4YW1wbGUifQ.c2VjcmV0LXNpZ25hdHVyZQ"
+
+
+def wire(vault: Vault | None = None) -> LiveWire:
+    """The wire under test; its cluster is never needed."""
+    return LiveWire(Machine(Path(os.devnull)), vault or Vault(), SystemClock())
+
+
+def ask(question: Request, vault: Vault | None = None) -> Response:
+    """Ask, and insist on an answer."""
+    got = wire(vault).request(HERE, question)
+    assert isinstance(got, Response), got
+    return got
+
+
+def trouble(question: Request) -> Trouble:
+    """Ask, and insist on a failure."""
+    got = wire().request(HERE, question)
+    assert isinstance(got, Failure), got
+    return got.trouble
+
+
+def test_requests_and_secrets() -> None:
+    """Headers, bearer and form arrive; the answer's token and cookie do not come out."""
+    vault = Vault()
+    handle = vault.hold(TOKEN)
+    with serve(lambda _: answer(200, f'{{"access_token": "{TOKEN}"}}'.encode(), "Set-Cookie: a=b")) as served:
+        got = ask(Request("GET", f"{served.url}/x", (("Metadata", "true"),), bearer=handle), vault)
+        ask(Request("POST", served.url, form=(("access_token", handle), ("a", "b c"))), vault)
+    assert served.asked[0].header("Authorization") == f"Bearer {TOKEN}"
+    assert served.asked[0].header("Metadata") == "true"
+    assert served.asked[1].body.decode() == f"access_token={TOKEN}&a=b+c"
+    assert "c2VjcmV0" not in repr(got)
+    assert got.secrets[0].claims == {"aud": "https://example"}
+    assert got.header("set-cookie") == ""
+
+
+def test_redirects_bytes_and_limits() -> None:
+    """A redirect is the answer; bytes are digested; an endless body is cut."""
+
+    def endless(_: Asked) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+        while True:
+            yield b"x" * 10_000
+
+    with serve(lambda _: answer(307, b"", "Location: /x?sig=S")) as served:
+        assert ask(Request("GET", served.url)).header("location").startswith("/x?<query:")
+    with serve(lambda _: answer(200, b"\x00\xff")) as served:
+        assert ask(Request("GET", served.url, digest=True)).sha256 == hashlib.sha256(b"\x00\xff").hexdigest()
+    with serve(endless) as served:
+        got = ask(Request("GET", served.url, limit=50_000))
+    assert (got.cut, got.length) == (True, 50_000)
+
+
+def test_failures() -> None:
+    """Refused, unresolved, silent and broken are told apart, as from inside a container."""
+    with serve(lambda _: []) as served:
+        assert trouble(Request("GET", served.url)) is Trouble.BROKEN
+    assert trouble(Request("GET", served.url)) is Trouble.REFUSED
+    assert trouble(Request("GET", "http://registry.invalid/")) is Trouble.UNRESOLVED
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert trouble(Request("GET", f"http://127.0.0.1:{port}/", seconds=0.2)) is Trouble.TIMEOUT
+    assert trouble(Request("GET", "file:///etc/passwd")) is Trouble.ERROR
+    assert trouble(Request("GET", "http://x/", (("A", "b\r\nC: d"),))) is Trouble.ERROR
+    assert trouble(Request("GET", "http://x/", bearer="<jwt:abcdef012345>")) is Trouble.ERROR
+
+
+def test_certificates(tmp_path: Path) -> None:
+    """An untrusted certificate names its issuer and what is against it; a request to it is not sent."""
+    authority = Authority(tmp_path)
+    with serve(lambda _: answer(200), authority.leaf("127.0.0.1", "a.example")) as served:
+        got = wire().handshake(HERE, Handshake("127.0.0.1", served.port))
+        assert trouble(Request("GET", served.url)) is Trouble.TLS
+    assert isinstance(got, Shaken)
+    assert got.problem
+    assert (got.issuer, got.names) == ("CN=Test Authority", ("a.example", "127.0.0.1"))
+    assert served.asked == []
+    with serve(lambda _: answer(200)) as plain:
+        failed = wire().handshake(HERE, Handshake("127.0.0.1", plain.port))
+    assert isinstance(failed, Failure)
+    assert failed.trouble in {Trouble.TLS, Trouble.BROKEN}
+
+
+def test_names_and_connections() -> None:
+    """Resolving and connecting, and failing at both."""
+    got = wire().resolve(HERE, Resolve("localhost"))
+    assert isinstance(got, Resolved)
+    assert {"127.0.0.1", "::1"} & set(got.addresses)
+    lost = wire().resolve(HERE, Resolve("registry.invalid"))
+    assert isinstance(lost, Failure)
+    assert lost.trouble is Trouble.UNRESOLVED
+    with serve(lambda _: []) as served:
+        assert wire().connect(HERE, Connect("127.0.0.1", served.port)) == Connected("127.0.0.1")
+    refused = wire().connect(HERE, Connect("127.0.0.1", served.port))
+    assert isinstance(refused, Failure)
+    assert refused.trouble is Trouble.REFUSED
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://", "nonsense"])
+def test_a_url_that_is_none(url: str) -> None:
+    """A URL from a broken challenge is an error that is told, not an exception."""
+    assert trouble(Request("GET", url)) in {Trouble.ERROR, Trouble.BROKEN, Trouble.UNRESOLVED}
