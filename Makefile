@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-cluster cluster cluster-down check format readme golden bench wheel constraints clean
+.PHONY: help venv demo test test-cluster cluster cluster-down check format readme docs golden bench wheel constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -48,6 +48,9 @@ format: $(READY) ## format, and mend what the linter can
 readme: $(READY) ## write what the README shows anew
 	$(BIN)/python -m tests.e2e.readme
 
+docs: $(READY) ## write the handbook into docs/, one page per cause and check
+	$(BIN)/python -m tests.e2e.handbook docs
+
 golden: $(READY) ## write the golden files anew
 	$(BIN)/python -m pytest -q tests/unit/report --update-golden
 
@@ -62,5 +65,5 @@ constraints: $(READY) ## pin what .venv holds now
 	mv constraints.new constraints.txt
 
 clean: ## remove what was made, .venv too
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist docs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from acrcheck.catalogue import Checks
-from acrcheck.model import Cause, Check
+from acrcheck.model import Cause, Check, Remedy
 
 CODE = "    "
 
@@ -33,24 +33,60 @@ def explain_check(check: Check, checks: Checks, causes: Iterable[Cause]) -> str:
 def explain_cause(cause: Cause, checks: Checks) -> str:
     """Give a cause as Markdown: what it means, how it is known, its document, what mends it."""
     lines = [f"# {cause.id}: {cause.title}", "", cause.means, "", cause.prose, ""]
-    lines += ["## How a run knows it", ""]
+    if "run" in cause.seen:
+        lines += ["## How a run knows it", ""]
     for group in cause.requires:
         lines += [f"- seen: {_kind(group[0], checks)}"] if len(group) == 1 else ["- seen, one of:"]
         lines += [f"  - {_kind(name, checks)}" for name in group if len(group) > 1]
     lines += [f"- speaks for it: {_kind(name, checks)}" for name in cause.supports]
     lines += [f"- speaks against it: {_kind(name, checks)}" for name in cause.contradicts]
-    if cause.neighbours:
-        lines += [f"- looks like: {', '.join(f'`{name}`' for name in cause.neighbours)}"]
+    lines += _texts(cause)
+    lines += _neighbours(cause)
     if cause.remedies:
         lines += ["", "## Remedies", ""]
     for remedy in cause.remedies:
         harmless = "" if remedy.changes else ", changes nothing"
-        lines += [f"- {_shown(remedy.text)} ({remedy.who}{harmless})"]
-        if remedy.command:
-            lines += ["", "  ```sh", *textwrap.indent(_shown(remedy.command), "  ").splitlines(), "  ```", ""]
+        lines += [
+            f"- {_shown(remedy.text)} ({remedy.who}{harmless}{_when(remedy)})",
+            *_fenced(remedy.command),
+        ]
     if cause.links:
         lines += ["", "## Links", "", *(f"- {link}" for link in cause.links)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def _texts(cause: Cause) -> list[str]:
+    """What programs print of it, which `acrcheck diagnose` finds in a text."""
+    if not cause.signatures:
+        return []
+    lines = ["", "## What programs print", ""]
+    for item in cause.signatures:
+        told = " (decides it)" if item.decides else ""
+        lines += [f"- {' '.join(filter(None, (item.program, item.versions)))}: “{item.text}”{told}"]
+    return lines
+
+
+def _neighbours(cause: Cause) -> list[str]:
+    """Give the causes that look like it, and what tells them apart."""
+    if not cause.neighbours:
+        return []
+    lines = ["", "## What looks like it", "", f"{', '.join(f'`{name}`' for name in cause.neighbours)}.", ""]
+    for item in cause.decides:
+        against = f" (against {', '.join(f'`{name}`' for name in item.between)})" if item.between else ""
+        lines += [f"- {_shown(item.evidence)}{against}", *_fenced(item.command)]
+    return lines
+
+
+def _when(remedy: Remedy) -> str:
+    """Say which observations a remedy wants, and which it does not."""
+    named = [f"not `{name[1:]}`" if name.startswith("!") else f"`{name}`" for name in remedy.when]
+    return f"; where a run sees {' and '.join(named)}" if named else ""
+
+
+def _fenced(command: str) -> list[str]:
+    if not command:
+        return []
+    return ["", "  ```sh", *textwrap.indent(_shown(command), "  ").splitlines(), "  ```", ""]
 
 
 def _speaking(cause: Cause) -> set[str]:
@@ -139,9 +175,24 @@ def cause_values(cause: Cause) -> dict[str, Any]:
         "contradicts": list(cause.contradicts),
         "hides": list(cause.hides),
         "neighbours": list(cause.neighbours),
+        "decides": [
+            {"evidence": item.evidence, "command": item.command, "between": list(item.between)}
+            for item in cause.decides
+        ],
+        "signatures": [
+            {
+                "program": item.program,
+                "versions": item.versions,
+                "text": item.text,
+                "decides": item.decides,
+                "source": item.source,
+            }
+            for item in cause.signatures
+        ],
         "remedies": [
             {
                 "id": item.id,
+                "when": list(item.when),
                 "text": item.text,
                 "command": item.command,
                 "changes": item.changes,

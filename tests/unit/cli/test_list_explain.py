@@ -65,3 +65,14 @@ def test_a_mistyped_id_offers_near_ones() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     """Only checks and causes can be explained."""
     assert called("explain", "pod/label-pods").exit_code == 2
+
+
+def test_the_handbook_explains_everything() -> None:
+    """As one document with what the demo shows, or as values; with an id beside `--all`, or with neither, it asks."""
+    document = called("explain", "--all", "-o", "markdown").stdout
+    items = json.loads(called("explain", "--all", "-o", "json").stdout)["items"]
+
+    assert "```text\n$ acrcheck demo label-missing\n" in document
+    assert len(items) == len(CAUSES) + len(CHECKS.checks)
+    assert called("explain").exit_code == 2
+    assert called("explain", "--all", CAUSES[0].id).exit_code == 2

@@ -40,7 +40,7 @@ def test_a_cause_says_how_it_is_known_and_mended() -> None:
     text = explain_cause(CAUSE, CHECKS)
 
     assert "- seen: pod {pod} has no label aadpodidbinding (`pod-without-label`, seen by `label`)" in text
-    assert "- looks like: `x`" in text
+    assert "## What looks like it\n\n`x`.\n" in text
     assert "  helm upgrade coder coder-v1" in text
     assert "- https://example.test/" in text
 
@@ -50,6 +50,15 @@ def test_values_of_a_command_are_marked() -> None:
     remedy = replace(CAUSE.remedies[1], command="{kubectl} -n {namespace} x ${{ID:?none}}")
 
     assert "  KUBECTL -n NAMESPACE x ${ID:?none}\n" in explain_cause(
+        replace(CAUSE, remedies=(remedy,)), CHECKS
+    )
+
+
+def test_a_remedy_says_when_it_applies() -> None:
+    """What a run must see for it, and what it must not see."""
+    remedy = replace(CAUSE.remedies[1], when=("pod-without-label", "!other"))
+
+    assert "; where a run sees `pod-without-label` and not `other`)" in explain_cause(
         replace(CAUSE, remedies=(remedy,)), CHECKS
     )
 
