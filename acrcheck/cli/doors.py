@@ -43,8 +43,9 @@ def opened(
         kubeconfig=connection.kubeconfig,
         own_pod=connection.own_pod,
     )
-    cluster = LiveCluster(connection, clock)
-    wire = LiveWire(cluster, Vault(), clock, allow=target.allow, probe_image=target.probe_image)
+    vault = Vault()
+    cluster = LiveCluster(connection, clock, vault)
+    wire = LiveWire(cluster, vault, clock, allow=target.allow, probe_image=target.probe_image)
     with ending_as_interrupt():
         try:
             yield Opened(Doors(cluster, wire), target, connection)

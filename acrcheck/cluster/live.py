@@ -14,8 +14,10 @@ from acrcheck.clock import Clock
 from acrcheck.cluster import answers, stream
 from acrcheck.cluster.hands import Executed
 from acrcheck.cluster.kubeconfig import Connection
-from acrcheck.cluster.reader import PODS, Answer, Outcome, Resource
+from acrcheck.cluster.pullsecret import sealed
+from acrcheck.cluster.reader import PODS, SECRETS, Answer, Outcome, Resource
 from acrcheck.model import Permission
+from acrcheck.wire.vault import Vault
 
 PAGE = 500
 PAGE_BYTES = 32 * 1024 * 1024
@@ -30,9 +32,10 @@ _REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", na
 class LiveCluster:
     """Kubernetes as it is. Implements `Cluster` for checks and `Hands` for the wire. Safe for threads."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, vault: Vault | None = None) -> None:
         self.connection = connection
         self._clock = clock
+        self._vault = vault or Vault()
         self._lock = threading.Lock()
         self._pool: Any = None
         self._closes_input = True
@@ -44,7 +47,10 @@ class LiveCluster:
     def get(self, resource: Resource, name: str, namespace: str = "") -> Answer:
         """Read one object."""
         path = resource.path(quote(namespace, safe=""), quote(name, safe=""))
-        return self._json("GET", path, resource.permission("get", namespace))
+        answer = self._json("GET", path, resource.permission("get", namespace))
+        if answer.ok and resource == SECRETS:
+            return replace(answer, body=sealed(answer.body, self._vault.keep))
+        return answer
 
     def list(
         self, resource: Resource, namespace: str = "", labels: str = "", *, metadata_only: bool = False

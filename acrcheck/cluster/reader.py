@@ -36,6 +36,9 @@ class Resource:
 
 
 PODS = Resource("", "v1", "pods")
+EVENTS = Resource("", "v1", "events")
+SECRETS = Resource("", "v1", "secrets")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 NODES = Resource("", "v1", "nodes", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
@@ -118,7 +121,7 @@ class Cluster(Protocol):
         """Read a path that is no object: `/version`, `/apis/GROUP/VERSION`."""
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Answer:
-        """Read one object."""
+        """Read one object; a Secret as `acrcheck.cluster.pullsecret.sealed` gives it."""
 
     def list(
         self, resource: Resource, namespace: str = "", labels: str = "", *, metadata_only: bool = False

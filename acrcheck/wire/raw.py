@@ -47,7 +47,7 @@ def open_request(question: Request, vault: Vault) -> Request:
         raise ValueError("no URL of http or https")
     if question.basic:
         # What a proxy may echo is the pair as it travels.
-        vault.hold(_pair(question.basic[0], vault.open(question.basic[1])))
+        vault.keep(_pair(question.basic[0], vault.open(question.basic[1])))
     return replace(
         question,
         url=url,

@@ -54,9 +54,9 @@ class Vault:
         text = RUN.sub(lambda run: _exchange_jwts(run[0], keep), text)
         return self._exchange_known(text), tuple(found.values())
 
-    def hold(self, value: str) -> str:
-        """Keep a secret that was handed in rather than seen, and give its handle."""
-        return self._keep(value, "jwt" if JWT.fullmatch(value) else "opaque").handle
+    def keep(self, value: str) -> Secret:
+        """Keep a secret that was handed in rather than seen, and tell what may be known of it."""
+        return self._keep(value, "jwt" if JWT.fullmatch(value) else "opaque")
 
     def seal_query(self, url: str) -> str:
         """Exchange the query of a signed URL (a redirect's Location) for a handle."""

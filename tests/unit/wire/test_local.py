@@ -53,7 +53,7 @@ def trouble(question: Request) -> Trouble:
 def test_requests_and_secrets() -> None:
     """Headers, bearer and form arrive; the answer's token and cookie do not come out."""
     vault = Vault()
-    handle = vault.hold(TOKEN)
+    handle = vault.keep(TOKEN).handle
     with serve(lambda _: answer(200, f'{{"access_token": "{TOKEN}"}}'.encode(), "Set-Cookie: a=b")) as served:
         got = ask(Request("GET", f"{served.url}/x", (("Metadata", "true"),), bearer=handle), vault)
         ask(Request("POST", served.url, form=(("access_token", handle), ("a", "b c"))), vault)

@@ -73,7 +73,7 @@ def test_a_cut_answer_leaks_no_half_of_a_token(token: tuple[str, dict[str, Any],
 def test_a_secret_once_seen_is_known_everywhere(value: str, around: str) -> None:
     """A secret that comes back in another place, as it is or as in a URL, is exchanged there too."""
     vault = Vault()
-    handle = vault.hold(value)
+    handle = vault.keep(value).handle
     sealed, _ = vault.seal(f"{around} {value} {around} error={quote_plus(value)}")
     assert f" {value} " not in sealed
     assert handle in sealed
@@ -108,10 +108,10 @@ def test_the_same_claims_with_another_signature_have_another_handle() -> None:
     """Two tokens that differ in the signature only are two secrets."""
     vault = Vault()
     body = f"{segment({'alg': 'none'})}.{segment({'a': 1})}"
-    first, second = vault.hold(f"{body}.c2lnbmF0dXJlMQ"), vault.hold(f"{body}.c2lnbmF0dXJlMg")
+    first, second = vault.keep(f"{body}.c2lnbmF0dXJlMQ"), vault.keep(f"{body}.c2lnbmF0dXJlMg")
     assert first != second
-    assert vault.open(first) != vault.open(second)
-    assert vault.hold(f"{body}.c2lnbmF0dXJlMQ") == first
+    assert vault.open(first.handle) != vault.open(second.handle)
+    assert vault.keep(f"{body}.c2lnbmF0dXJlMQ") == first
 
 
 def test_a_handle_of_another_run_does_not_open() -> None:
