@@ -92,10 +92,11 @@ def test_a_connection_older_than_the_redirect_goes_past_nmi(unassigned: Cluster)
     _coderd(unassigned, "older", labels={"aadpodidbinding": "x"}, env={"KEEPALIVE_IDENTITY": client_id})
     podidentity.install(unassigned)
     assert _token(unassigned, "older").startswith("no azure identity found")
-    assert '\\"error_description\\":\\"Identity not found\\"' in _logged_since_asked(unassigned, "older")
+    refusal = '\\"error_description\\":\\"Identity not found\\"'
+    assert all(refusal in log for log in _logged_since_asked(unassigned, "older"))
     unassigned.kubectl("rollout", "restart", "-n", "older", "deployment/coderd")
     unassigned.rollout("deployment/coderd", "older")
-    assert "no azure identity found" in _logged_since_asked(unassigned, "older")
+    assert all("no azure identity found" in log for log in _logged_since_asked(unassigned, "older"))
     podidentity.remove(unassigned)
 
 
@@ -174,13 +175,18 @@ def _events(cluster: Cluster, namespace: str) -> str:
     return " ".join(event["message"] for event in cluster.get("events", "-n", namespace)["items"])
 
 
-def _logged_since_asked(cluster: Cluster, namespace: str) -> str:
-    """What the pod that is there to stay logs from now on, until it has asked for a token at least once."""
-    cluster.wait("one pod", lambda: len(_pods(cluster, namespace)) == 1)
-    name = _pods(cluster, namespace)[0]["metadata"]["name"]
-    command = ("logs", "-n", namespace, name, f"--since-time={datetime.now(UTC).isoformat()}")
-    cluster.wait("a line", lambda: "azure token" in cluster.kubectl(*command).stdout)
-    return cluster.kubectl(*command).stdout
+def _logged_since_asked(cluster: Cluster, namespace: str) -> list[str]:
+    """What each pod that is there to stay logs from now on, until it has asked for a token at least once."""
+    since = f"--since-time={datetime.now(UTC).isoformat()}"
+    commands = [
+        ("logs", "-n", namespace, pod["metadata"]["name"], since) for pod in _pods(cluster, namespace)
+    ]
+
+    def logged() -> list[str]:
+        return [cluster.kubectl(*command).stdout for command in commands]
+
+    cluster.wait("a line of each", lambda: all("azure token" in log for log in logged()))
+    return logged()
 
 
 def _refresh_token(cluster: Cluster) -> str:
