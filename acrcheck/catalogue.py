@@ -1,15 +1,18 @@
 """The knowledge, loaded and validated: checks from Python files, causes from Markdown with TOML front matter."""
 
 import importlib
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
+from acrcheck.contexts import in_context
 from acrcheck.model import Cause, Check, Decider, Kind, Level, Remedy, Signature, placeholders
+from acrcheck.text.pattern import CLASSES
 from acrcheck.wiring import CatalogueError
 
 PACKAGE = "acrcheck_checks"
@@ -48,6 +51,7 @@ PROGRAMS = frozenset(
 )
 """Whose texts a signature may quote."""
 HEAVIEST = 5
+GAPS = re.compile("…<([^>]*)>")
 FENCE = "+++"
 
 
@@ -131,7 +135,7 @@ def load_causes(folder: Path, checks: Checks) -> tuple[Cause, ...]:
     ids = {cause.id for cause in causes}
     for cause in causes:
         _validate(cause, checks, ids)
-    return causes
+    return in_context(folder, causes, checks.layers)
 
 
 def parse_cause(path: Path) -> Cause:
@@ -153,7 +157,7 @@ def _cause(path: Path, head: dict[str, Any], prose: str) -> Cause:
     def refuse(key: str, problem: str) -> CatalogueError:
         return CatalogueError(f"{path}:{line_of(path, key)}: {problem}")
 
-    known = set(Cause.__annotations__) - {"id", "prose", "place"}
+    known = set(Cause.__annotations__) - {"id", "prose", "place", "contexts"}
     for key in head.keys() - known:
         raise refuse(key, f"unknown key {key}")
     for key in ("title", "layer", "seen", "means"):
@@ -202,7 +206,7 @@ def _signatures(path: Path, items: list[dict[str, Any]]) -> tuple[Signature, ...
     for number, item in zip([*heads, *([1] * len(items))], items, strict=False):
         if problem := _wrong_signature(item):
             raise CatalogueError(f"{path}:{number}: signature: {problem}")
-        lists = {key: tuple(item.get(key, ())) for key in ("layer_reached", "against")}
+        lists = {key: tuple(item.get(key, ())) for key in ("layer_reached", "against", "where", "unless")}
         made.append(Signature(**{**item, **lists}))
     return tuple(made)
 
@@ -216,18 +220,28 @@ def _wrong_signature(item: dict[str, Any]) -> str:
         "decides": bool,
         "layer_reached": list,
         "against": list,
+        "where": list,
+        "unless": list,
         "weight": int | float,
     }
     for key, value in item.items():
         if not isinstance(value, wanted.get(key, str)):
             return f"{key} is of the wrong type"
-    if not any(char.isalnum() for char in item.get("text", "")):
-        return "text is empty"
+    if problem := _wrong_text(item.get("text", "")):
+        return problem
     if not 0 < item.get("weight", 1) <= HEAVIEST:
         return f"weight is above 0 and at most {HEAVIEST}"
     if item.get("program") not in PROGRAMS:
         return f"program {item.get('program', '')} is none of {', '.join(sorted(PROGRAMS))}"
     return ""
+
+
+def _wrong_text(text: str) -> str:
+    """Say what is wrong with the text of a signature; empty when nothing is."""
+    if not any(char.isalnum() for char in text):
+        return "text is empty"
+    strange = sorted(set(GAPS.findall(text)) - CLASSES.keys())
+    return f"there is no class of gap {', '.join(strange)}, but {', '.join(CLASSES)}" if strange else ""
 
 
 def line_of(path: Path, key: str) -> int:
@@ -269,6 +283,12 @@ def _validate(cause: Cause, checks: Checks, causes: set[str]) -> None:
         problems = [
             (item.id, text) for item in cause.remedies if (text := _problem(item, cause, checks.kinds))
         ]
+        filled = GLOBALS.union(*(kind.keys for kind in checks.kinds.values()))
+        problems += [
+            (item.evidence, f"deciding evidence: {text}")
+            for item in cause.decides
+            if (text := _unfilled(item.evidence + item.command, filled))
+        ]
     for word, problem in sorted(problems):
         raise CatalogueError(f"{cause.place}:{line_of(Path(cause.place), word)}: {problem}")
 
@@ -287,8 +307,17 @@ def _problem(remedy: Remedy, cause: Cause, kinds: dict[str, Kind]) -> str:
     for name in remedy.when:
         if not name.startswith("!"):
             filled |= kinds[name].keys
-    missing = (placeholders(remedy.command) | placeholders(remedy.text)) - filled
-    return f"remedy {remedy.id}: nothing fills {', '.join(sorted(missing))}" if missing else ""
+    problem = _unfilled(remedy.command + remedy.text, filled)
+    return f"remedy {remedy.id}: {problem}" if problem else ""
+
+
+def _unfilled(text: str, filled: Collection[str]) -> str:
+    """Say what keeps a text from being filled in; empty when nothing does."""
+    try:
+        missing = placeholders(text).difference(filled)
+    except ValueError as error:
+        return f"braces that are no placeholder's are doubled: {error}"
+    return f"nothing fills {', '.join(sorted(missing))}" if missing else ""
 
 
 def unexplained(checks: Checks, causes: Iterable[Cause]) -> tuple[str, ...]:

@@ -219,8 +219,25 @@ class Decider:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """Something said around a signature that makes causes more or less likely: by whom, of which host, at which step.
+
+    It is there when one of its `texts` is and none of `unless`: in the same record, or anywhere in what was given when
+    it is `wide`, as words of a person are.
+    """
+
+    id: str
+    texts: tuple[str, ...]
+    unless: tuple[str, ...] = ()
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """A text that a program prints when a cause is at work; `…` in it stands for anything in the same record.
+
+    `…<guid>` stands for a word of that class only. It counts only where each context in `where` is, and none in
+    `unless`.
 
     With `decides`, the text alone tells the cause from all others. `layer_reached` names the layers that are
     proven good where it is seen, `against` the causes it speaks against, `versions` and `source` where it is from.
@@ -235,6 +252,8 @@ class Signature:
     layer_reached: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     weight: float = 1.0
+    where: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +277,8 @@ class Cause:
     place: str
     broader: str = ""
     signatures: tuple[Signature, ...] = ()
+    contexts: tuple[tuple[Context, float], ...] = ()
+    """What changes how likely it is, and by which factor; 0 excludes it."""
 
 
 @dataclass(frozen=True, slots=True)

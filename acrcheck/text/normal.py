@@ -3,6 +3,8 @@
 import re
 
 ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+COLOUR = re.compile("\x1b" + r"\[[0-9;]*m")
+"""What is left of colour that was escaped."""
 ESCAPE = re.compile(r"\\+(?:u00([0-9a-fA-F]{2})|([nrt])|([\"'`/]))")
 ENTITY = re.compile(r"&(quot|apos|amp|lt|gt|#39|#34);")
 ENTITIES = {"quot": '"', "apos": "'", "amp": "&", "lt": "<", "gt": ">", "#39": "'", "#34": '"'}
@@ -57,7 +59,7 @@ def normal(line: str) -> str:
     """Give a line in lower case without its escapes, entities and margin of quotation."""
     line = MARGIN.sub("", line.translate(QUOTES))
     if "\\" in line:
-        line = ESCAPE.sub(_unescaped, line)
+        line = COLOUR.sub("", ESCAPE.sub(_unescaped, line))
     if "&" in line:
         line = ENTITY.sub(lambda found: ENTITIES[found[1]], line)
     return line.lower()

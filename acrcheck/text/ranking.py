@@ -8,15 +8,20 @@ text leaves: it is above 0.9 only where one signature decides.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from acrcheck.diagnosis import deciders
 from acrcheck.model import Cause, Finding, Kind, Level, Observation, Signature
+from acrcheck.text.context import factor, present, told_widely
 from acrcheck.text.search import Record, Sighting
 
 SURE = 0.95
 """The confidence where a signature decides: a text may be quoted from elsewhere, or be of another day."""
 UNSURE = 0.8
 """The most that signatures may give together that only suggest."""
+RESEMBLING = 0.5
+"""The most where no signature stands as it is, and some are resembled."""
 DECIDING = 4.0
 ECHO = 0.15
 """What a later error of an aggregate counts: it mostly follows from the first."""
@@ -60,6 +65,11 @@ class _Suspect:
         self.decided = self.decided or decided
 
     @property
+    def exact(self) -> bool:
+        """True when a signature of it stands there as it is."""
+        return any(sighting.likeness == 1 for sighting, _ in self.sightings.values())
+
+    @property
     def weight(self) -> float:
         """How much speaks for it: the strongest, and a part of all others."""
         most = max(self.weights.values(), default=0.0)
@@ -70,8 +80,8 @@ def rank(records: Iterable[Record], causes: Iterable[Cause], layers: tuple[str, 
     """Name the causes of which a text speaks, most likely first."""
     known = {cause.id: cause for cause in causes}
     records = tuple(records)
-    suspects = _suspects(records)
-    _leave_out(suspects, records)
+    wide = told_widely(known.values(), (record.told for record in records))
+    suspects = _suspects(records, wide)
     decided = [each for each in suspects.values() if each.decided]
     unsure = [each for each in suspects.values() if not each.decided]
     found = [finding for group in _groups(decided) for finding in _sure(group, known)]
@@ -81,35 +91,67 @@ def rank(records: Iterable[Record], causes: Iterable[Cause], layers: tuple[str, 
     )
 
 
-def _suspects(records: tuple[Record, ...]) -> dict[str, _Suspect]:
+def _suspects(records: tuple[Record, ...], wide: frozenset[str]) -> dict[str, _Suspect]:
     suspects: dict[str, _Suspect] = {}
-    for number, record in enumerate(records):
-        for sighting in record:
-            follows = sighting.element > record[0].element
-            within = any(sighting.within(other) for other in record)
-            for cause, signature in sighting.pattern.meanings:
+    for number, (record, excluded) in enumerate(zip(records, _exclusions(records), strict=True)):
+        told = record.told | wide
+        first = min((each.element for each in record.sightings), default=0)
+        for sighting in record.sightings:
+            follows = sighting.element > first
+            within = any(sighting.within(other) for other in record.sightings)
+            for cause, signature in _meanings(sighting, told):
+                decided = signature.decides and not follows and sighting.likeness == 1
+                if not decided and (cause.id in excluded.causes or cause.layer in excluded.layers):
+                    continue
                 weight = signature.weight * min(1.0, 0.2 + sighting.pattern.letters / ENOUGH_LETTERS)
                 weight *= (ECHO if follows else 1.0) * (WITHIN if within else 1.0)
-                decided = signature.decides and not follows
-                weight *= DECIDING if decided else 1.0
-                suspect = suspects.setdefault(cause.id, _Suspect(cause))
-                suspect.add(sighting, signature, weight, number, decided)
+                weight *= sighting.likeness**2
+                weight *= DECIDING if decided else factor(cause, told)
+                if weight:
+                    suspect = suspects.setdefault(cause.id, _Suspect(cause))
+                    suspect.add(sighting, signature, weight, number, decided)
     return suspects
 
 
-def _leave_out(suspects: dict[str, _Suspect], records: tuple[Record, ...]) -> None:
-    """Drop what a text speaks against, and what lies in a layer that it proves good, unless a text decides it."""
-    signatures = [
-        signature for record in records for each in record for _, signature in each.pattern.meanings
+def _meanings(sighting: Sighting, told: frozenset[str]) -> Iterable[tuple[Cause, Signature]]:
+    """Give the causes that a signature means in the contexts told."""
+    for cause, signature in sighting.pattern.meanings:
+        there = {context.id for context, _ in cause.contexts if present(context, told)}
+        if there.issuperset(signature.where) and there.isdisjoint(signature.unless):
+            yield cause, signature
+
+
+@dataclass(frozen=True, slots=True)
+class _Excluded:
+    """What is not the matter in a record unless a text decides it."""
+
+    causes: frozenset[str] = frozenset()
+    layers: frozenset[str] = frozenset()
+
+    def __or__(self, other: "_Excluded") -> "_Excluded":
+        return _Excluded(self.causes | other.causes, self.layers | other.layers)
+
+
+def _exclusions(records: tuple[Record, ...]) -> list[_Excluded]:
+    """Tell for each record what it speaks against, or another does that names one of its hosts or pods."""
+    own = [_excluded(record) for record in records]
+    of_subject: dict[str, _Excluded] = {}
+    for record, excluded in zip(records, own, strict=True):
+        for subject in record.subjects:
+            of_subject[subject] = of_subject.get(subject, _Excluded()) | excluded
+    return [
+        reduce(or_, (of_subject[subject] for subject in sorted(record.subjects)), excluded)
+        for record, excluded in zip(records, own, strict=True)
     ]
-    against = {name for signature in signatures for name in signature.against}
-    good = {layer for signature in signatures for layer in signature.layer_reached}
-    for name in [
-        name
-        for name, suspect in suspects.items()
-        if not suspect.decided and (name in against or suspect.cause.layer in good)
-    ]:
-        del suspects[name]
+
+
+def _excluded(record: Record) -> _Excluded:
+    exact = [each for each in record.sightings if each.likeness == 1]
+    signatures = [signature for each in exact for _, signature in _meanings(each, record.told)]
+    return _Excluded(
+        frozenset(name for signature in signatures for name in signature.against),
+        frozenset(layer for signature in signatures for layer in signature.layer_reached),
+    )
 
 
 def _hides(hider: _Suspect, other: _Suspect) -> bool:
@@ -154,7 +196,8 @@ def _unsure(group: list[_Suspect], decided: list[_Suspect], known: dict[str, Cau
     unseen = [] if decided or len(group) >= MANY else _unseen(group, known)
     explaining = [other for other in decided if any(_together(other, each) for each in group)]
     total = sum(each.weight for each in (*group, *explaining)) + UNSEEN * most * len(unseen)
-    share = UNSURE / total * (ELSEWHERE if decided else 1.0)
+    sure = UNSURE if any(each.exact for each in group) else RESEMBLING
+    share = sure / total * (ELSEWHERE if decided else 1.0)
     for each in group:
         yield _finding(each, share * each.weight, _to_decide(each.cause, (*group, *explaining), known))
     for cause in unseen:
@@ -199,8 +242,12 @@ def _finding(suspect: _Suspect, confidence: float, to_decide: tuple[tuple[str, s
 
 def _observation(sighting: Sighting, signature: Signature) -> Observation:
     told = "which decides it" if signature.decides else "which speaks for it"
+    if sighting.likeness < 1:
+        why = f"it is like what {signature.program} says, “{signature.text}”"
+    else:
+        why = f"{signature.program} says “{signature.text}”, {told}"
     return SIGHTED(
-        why=f"{signature.program} says “{signature.text}”, {told}",
+        why=why,
         line=sighting.line,
         text=sighting.text,
         program=signature.program,

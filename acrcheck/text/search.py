@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from acrcheck.text.likeness import Likeness
 from acrcheck.text.normal import hidden, normal, spaced, uncoloured
 from acrcheck.text.pattern import WORD, Pattern
 from acrcheck.text.source import RECORD, Block, Readable, blocks
@@ -28,12 +29,17 @@ LEAST_WRAP = 40
 FAILING = frozenset(
     b"error errors err fail failed failing failure denied refused unauthorized forbidden timeout timed expired invalid"
     b" exception fatal panic cannot unable missing rejected exceeded canceled cancelled unreachable unavailable backoff"
-    b" imagepullbackoff errimagepull crashloopbackoff warning traceback 400 401 403 404 405 409 429 500 502 503 504"
-    b" eof reset notfound not disabled none ignored without skipping".split()
+    b" imagepullbackoff errimagepull crashloopbackoff traceback 400 401 403 404 405 409 429 500 502 503 504"
+    b" eof reset notfound".split()
 )
 """Words without which nothing has failed."""
-INFORMATIVE = re.compile(rb"(?im)^\W*I\d{4} \d\d:\d\d:|\blevel\W{1,4}info\b|\bINFO\b|^(?:\S+\s+)?Normal\s")
+HOST = re.compile(r"(?<![\w.-])(?:[a-z0-9-]{1,63}\.){1,9}(?:io|com|cn|us|net|org|dev)(?![\w-]|\.\w)")
+POD = re.compile(r"(?<![\w./-])[a-z0-9-]{1,63}/[a-z0-9][a-z0-9-]{0,200}-[a-z0-9]{4,10}(?![\w./-])")
 AGGREGATE = re.compile(r"rpc error: code =|[\[,] ?(?=failed to (?:pull|authorize|resolve))")
+
+
+Place = tuple[Pattern, int, int, float]
+"""A pattern, where it begins and ends in a text, and how much it is like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Sighting:
     text: str
     element: int
     """Which of the errors of an aggregate it stands in: the first is 0."""
+    likeness: float = 1.0
+    """Below 1 where the text only resembles the signature."""
 
     def within(self, other: "Sighting") -> bool:
         """Tell whether it is a part of a longer one."""
@@ -54,11 +62,26 @@ class Sighting:
             other.start <= self.start
             and self.end <= other.end
             and other.pattern.letters > self.pattern.letters
+            and other.likeness >= self.likeness
         )
 
 
-Record = tuple[Sighting, ...]
-"""What was found in one record, in the order of the text."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was found in one record, in the order of the text, and what else is said in it."""
+
+    sightings: tuple[Sighting, ...]
+    told: frozenset[str]
+    """The texts of contexts that stand in it."""
+    subjects: frozenset[str]
+    """The hosts and pods that it names: records that share one are of one incident."""
+    failing: bool
+    """True when it has words of failure beside what is said while all is well."""
+
+    @property
+    def calm(self) -> bool:
+        """True when all that was found is said while all is well."""
+        return bool(self.sightings) and all(each.pattern.calm for each in self.sightings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +90,8 @@ class Found:
 
     records: tuple[Record, ...]
     empty: bool
-    informative: bool
-    """True when it is of lines that programs print when all is well, and has no word that failures have."""
+    failing: bool
+    """True when it has words of failure beside what is said while all is well."""
 
 
 class Search:
@@ -76,6 +99,9 @@ class Search:
 
     def __init__(self, known: Iterable[Pattern]) -> None:
         self._by_anchor: dict[str, list[Pattern]] = {}
+        known = tuple(known)
+        self._likeness = Likeness(known)
+        self._noted = frozenset(pattern.text for pattern in known if pattern.noted)
         for pattern in known:
             self._by_anchor.setdefault(pattern.anchor, []).append(pattern)
         self._always = self._by_anchor.pop("", [])
@@ -86,22 +112,26 @@ class Search:
 
     def look(self, stream: Readable) -> Found:
         """Read a text to its end."""
-        kept: dict[tuple[tuple[str, int], ...], Record] = {}
-        empty, informative, failing = True, False, False
+        kept: dict[object, Record] = {}
+        empty, failing = True, False
         for block in blocks(stream):
             data = uncoloured(block.data)
             low = spaced(data)
             words = self._words.intersection(low.split())
             empty = empty and (not low or low.isspace())
-            failing = failing or not FAILING.isdisjoint(words)
-            informative = informative or bool(not failing and INFORMATIVE.search(data))
             line, counted = block.line, 0
+            calm = []
             for start, end in self._places(block, data, low, words):
                 line, counted = line + data.count(b"\n", counted, start), start
-                record = self._match(data[start:end].decode("utf-8", "replace").split("\n"), line)
-                if record and len(kept) < MOST:
-                    kept.setdefault(tuple((each.pattern.text, each.element) for each in record), record)
-        return Found(tuple(kept.values()), empty, informative and not failing)
+                lines = data[start:end].decode("utf-8", "replace").split("\n")
+                record = self._match(lines, line, like=block.whole and len(data) <= SMALL)
+                if record.calm and not record.failing:
+                    calm.append((start, end))
+                if (record.sightings or record.told) and len(kept) < MOST:
+                    same = tuple((each.pattern.text, each.element) for each in record.sightings)
+                    kept.setdefault((same, record.told), record)
+            failing = failing or not FAILING.isdisjoint(_without(low, calm).split() if calm else words)
+        return Found(tuple(kept.values()), empty, failing)
 
     def _places(
         self, block: Block, data: bytes, low: bytes, words: frozenset[bytes]
@@ -125,7 +155,7 @@ class Search:
         telling = set()
         for anchor in self._anchors.keys() & words:
             for pattern in self._by_anchor[self._anchors[anchor]]:
-                if not pattern.encoded <= words:
+                if not pattern.meanings or not pattern.encoded <= words:
                     continue
                 word = anchor
                 if len(_positions(padded, anchor, places)) > RARE:
@@ -135,30 +165,27 @@ class Search:
                 telling.update(places[word])
         return telling
 
-    def _match(self, lines: list[str], number: int) -> Record:
-        """Find the patterns of one record."""
+    def _match(self, lines: list[str], number: int, *, like: bool) -> Record:
+        """Find the patterns of one record; where there are none, those that it is like."""
         normals = [normal(line) for line in lines]
         ends = ["\n"] * len(lines)
         found = self._in_text(_joined(normals, ends))
         wrapped = _wrapped(lines)
         if wrapped != ends and len(more := self._in_text(_joined(normals, wrapped))) > len(found):
             found, ends = more, wrapped
-        if not found:
-            return ()
-        starts = [0, *accumulate(len(line) + len(end) for line, end in zip(normals, ends, strict=True))][:-1]
-        elements = [match.start() for match in AGGREGATE.finditer(_joined(normals, ends))]
-        made = []
-        for pattern, start, end in sorted(found, key=lambda item: (item[1], -item[2])):
-            row = bisect_right(starts, start) - 1
-            element = max(0, bisect_right(elements, start) - 1)
-            quoted = _quote(lines[row], start - starts[row])
-            made.append(Sighting(pattern, start, end, number + row, quoted, element))
-        return tuple(made)
+        text = _joined(normals, ends)
+        if like and not any(pattern.meanings for pattern, _, _, _ in found):
+            found += self._likeness.find(text)
+        made = _sightings(found, lines, normals, ends, number)
+        told = frozenset(
+            pattern.text for pattern, _, _, likeness in found if likeness == 1 and pattern.text in self._noted
+        )
+        return Record(made, told, frozenset((*HOST.findall(text), *POD.findall(text))), _fails(text, made))
 
-    def _in_text(self, text: str) -> list[tuple[Pattern, int, int]]:
+    def _in_text(self, text: str) -> list[Place]:
         words = set(WORD.findall(text))
         return [
-            (pattern, *place)
+            (pattern, *place, 1.0)
             for pattern in self._candidates(words)
             if pattern.words <= words and (place := pattern.find(text))
         ]
@@ -167,6 +194,39 @@ class Search:
         yield from self._always
         for word in words & self._by_anchor.keys():
             yield from self._by_anchor[word]
+
+
+def _sightings(
+    found: list[Place], lines: list[str], normals: list[str], ends: list[str], number: int
+) -> tuple[Sighting, ...]:
+    """Put what was found in the order of the text, each with the line and the error of an aggregate it stands in."""
+    starts = [0, *accumulate(len(line) + len(end) for line, end in zip(normals, ends, strict=True))][:-1]
+    elements = [match.start() for match in AGGREGATE.finditer(_joined(normals, ends))]
+    made = []
+    for pattern, start, end, likeness in sorted(found, key=lambda item: (item[1], -item[2])):
+        if pattern.meanings:
+            row = bisect_right(starts, start) - 1
+            element = max(0, bisect_right(elements, start) - 1)
+            quoted = _quote(lines[row], start - starts[row])
+            made.append(Sighting(pattern, start, end, number + row, quoted, element, likeness))
+    return tuple(made)
+
+
+def _fails(text: str, calm: tuple[Sighting, ...]) -> bool:
+    """Tell whether a record in normal form has words of failure outside what is said while all is well."""
+    rest = _without(
+        text.encode(), [(len(text[: each.start].encode()), len(text[: each.end].encode())) for each in calm]
+    )
+    return not FAILING.isdisjoint(spaced(rest).split())
+
+
+def _without(data: bytes, parts: Iterable[tuple[int, int]]) -> bytes:
+    """Leave parts out of a text."""
+    kept, done = [], 0
+    for start, end in parts:
+        kept.append(data[done:start])
+        done = max(done, end)
+    return b" ".join([*kept, data[done:]])
 
 
 def _positions(padded: bytes, word: bytes, places: dict[bytes, list[int]]) -> list[int]:

@@ -41,7 +41,9 @@ def main() -> int:
         table += accuracy
         said += more_said
     else:
-        said.append("how right diagnose is was not measured: no corpus is given (make bench CORPUS=FILE)")
+        table.append(
+            ("diagnose: how right", "not measured", "no corpus: make bench CORPUS=FILE", "", "", "", "")
+        )
     sys.stdout.write(tabulate(table, headers=HEAD, disable_numparse=True) + "\n")
     sys.stdout.writelines(f"{line}\n" for line in said)
     return 1 if any(row[-1] for row in table) else 0

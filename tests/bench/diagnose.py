@@ -127,7 +127,7 @@ def _seen(texts: Sequence[str], causes: Sequence[Cause]) -> set[tuple[str, str]]
             _found[text] = frozenset(
                 (cause.id, signature.text)
                 for record in records
-                for sighting in record
+                for sighting in record.sightings
                 for cause, signature in sighting.pattern.meanings
             )
     return {item for text in texts for item in _found[text]}

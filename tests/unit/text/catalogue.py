@@ -111,3 +111,8 @@ def first(text: str | bytes) -> str:
     """Name the likeliest cause, or what is said in place of one."""
     found = named(text)
     return found.findings[0].cause.id if found.findings else found.said
+
+
+def ids(text: str) -> list[str]:
+    """Name the causes, likeliest first."""
+    return [finding.cause.id for finding in named(text).findings]

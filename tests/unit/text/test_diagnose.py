@@ -4,13 +4,14 @@ import codecs
 import json
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from acrcheck.model import Signature
-from tests.unit.text.catalogue import CAUSES, LAYERS, TEXTS, UNAUTHORIZED, cause, first, named
+from acrcheck.model import Context, Signature
+from tests.unit.text.catalogue import CAUSES, LAYERS, TEXTS, UNAUTHORIZED, cause, first, ids, named
 
 PREFIXES = (
     "",
@@ -32,6 +33,8 @@ QUOTINGS: dict[str, Callable[[str], str]] = {
     "in capitals": str.upper,
     "in colour": lambda text: "\x1b[31m" + text.replace(": ", ":\x1b[0m ") + "\x1b[0m",
 }
+UNLIKE = 0.5
+"""The most that a text may count in which no signature stands as it is."""
 each_text = pytest.mark.parametrize(("name", "text"), TEXTS.items(), ids=list(TEXTS))
 
 
@@ -58,6 +61,7 @@ def test_the_way_it_is_pasted_changes_nothing(
     name: str, prefix: str, quoting: str, width: int | None, cut: bool, host: str, before: str
 ) -> None:
     """Names, prefixes, quotes, escapes, colour and wrapping, in a word or between words, are of no account."""
+    assume(quoting != "in colour" or not cut)  # a terminal never cuts what it obeys
     text = prefix + QUOTINGS[quoting](TEXTS[name].replace("demo", host).replace("shop", host))
     if width and cut:
         text = "\n".join(text[at : at + width] for at in range(0, len(text), width))
@@ -195,16 +199,115 @@ class TestNothing:
         )
 
     def test_lines_of_a_program_that_is_well(self) -> None:
-        """Information is no failure, known or not."""
+        """Known information is no failure; of what is not known nothing is said, and an error beside it counts."""
         matched = (
             "I1106 14:32:47.654521 1 standard.go:72] no clientID or resourceID in request. a/b has been matched"
             " with azure identity c/d"
         )
 
         assert first(matched) == "nothing here is a failure"
-        assert (
-            first("I1106 14:32:47.6 1 server.go:192] status (200) took 12102272 ns")
-            == "nothing here is a failure"
-        )
+        unknown = "nothing here is an error text that acrcheck knows"
+        assert first("I1106 14:32:47.6 1 other.go:192] all is well") == unknown
+        assert first(f"{matched}\nE1106 14:32:48.6 1 a.go:1] the disk failed") == unknown
         assert first(f"AADSTS7000222 {matched}") == "expired"
         assert first(f"{matched}\nE1106 14:32:48.6 1 a.go:1] {TEXTS['denied']}") == "denied"
+
+
+class TestContext:
+    """What stands around a signature."""
+
+    HUB = Context("hub", ("hub.example",), unless=("own.example",))
+    SAID = Context("said", ("it worked before",), wide=True)
+    CAUSES = (
+        replace(
+            cause("limit", "registry", Signature("429 Too Many Requests", "registry")), contexts=((HUB, 3.0),)
+        ),
+        replace(
+            cause("outage", "registry", Signature("429 Too Many Requests", "registry")),
+            contexts=((SAID, 3.0),),
+        ),
+        replace(
+            cause("other", "registry", Signature("429 Too Many Requests", "registry", unless=("hub",))),
+            contexts=((HUB, 1.0),),
+        ),
+    )
+
+    @pytest.mark.parametrize(
+        ("text", "causes"),
+        [
+            ("429 Too Many Requests", ["limit", "other", "outage"]),
+            ("GET hub.example: 429 Too Many Requests", ["limit", "outage"]),
+            ("GET hub.example by own.example: 429 Too Many Requests", ["limit", "other", "outage"]),
+            (
+                "E0712 19:14:01.8 1 a.go:1] hub.example\nE0712 19:14:01.8 1 a.go:1] 429 Too Many Requests",
+                None,
+            ),
+            (
+                "It worked before\nE0712 19:14:01.8 1 a.go:1] 429 Too Many Requests",
+                ["outage", "limit", "other"],
+            ),
+        ],
+    )
+    def test_it_weighs_in_its_record_or_everywhere(self, text: str, causes: list[str] | None) -> None:
+        """A host counts where it is named, a person's words for all; a condition of a signature must hold."""
+        findings = named(text, self.CAUSES).findings
+
+        assert [item.cause.id for item in findings] == (causes or ["limit", "other", "outage"])
+        assert all(item.confidence < 0.9 for item in findings)
+
+    def test_a_gap_may_ask_for_a_class_of_word(self) -> None:
+        """A private address is told from a public one, a GUID from a name."""
+        causes = (
+            cause("inside", "network", Signature("dial tcp …<private-address>:443: i/o timeout", "tls")),
+            cause("outside", "network", Signature("dial tcp …<public-address>:443: i/o timeout", "tls")),
+            cause("id", "identity", Signature("identifier '…<guid>' was not found", "entra")),
+        )
+
+        assert named("dial tcp 10.1.2.3:443: i/o timeout", causes).findings[0].cause.id == "inside"
+        assert named("dial tcp 172.31.2.3:443: i/o timeout", causes).findings[0].cause.id == "inside"
+        assert named("dial tcp 172.32.2.3:443: i/o timeout", causes).findings[0].cause.id == "outside"
+        guid = "identifier '9AF645A8-fef3-3e6d-3408-5cc69e0937d4' was not found"
+        assert named(guid, causes).findings[0].confidence > UNLIKE
+        assert named("identifier 'msi' was not found", causes).findings == ()
+
+    def test_what_is_good_in_one_place_may_fail_in_another(self) -> None:
+        """A registry that answers says nothing of a name that another record asks for, unless it is the same name."""
+        record = "E0712 19:14:01.8 1 a.go:1] "
+        good = f"{record}GET https://one.azurecr.io/v2/: {UNAUTHORIZED}\n"
+
+        assert "dns" in ids(f"{good}{record}lookup two.azurecr.io: no such host")
+        assert "dns" not in ids(f"{good}{record}lookup one.azurecr.io: no such host")
+
+
+class TestLikeness:
+    """Texts in which no signature stands as it is."""
+
+    def test_another_wording_is_recognised_and_never_sure(self) -> None:
+        """Words left out, put in or in another order lead to the same cause, with less confidence."""
+        found = named(
+            "pod shop/web: assigned identities in CREATED state, getting them failed after 5 attempts"
+        ).findings
+
+        assert found[0].cause.id == "identity-pending"
+        assert found[0].confidence <= UNLIKE
+        assert "it is like what nmi says" in found[0].observations[0].values["why"]
+
+    def test_it_counts_for_nothing_beside_a_signature(self) -> None:
+        """Where a text is known, what only resembles it is no second cause."""
+        text = (
+            f"{TEXTS['denied']}\nassigned identities in CREATED state, getting them failed after 5 attempts"
+        )
+
+        assert ids(text) == ["denied"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "the pod is in CREATED state",
+            "FATAL: password authentication failed for user postgres",
+            "Error: Cannot find module 'express'",
+        ],
+    )
+    def test_a_few_words_in_common_are_not_enough(self, text: str) -> None:
+        """What every program says is no likeness."""
+        assert ids(text) == []

@@ -35,7 +35,7 @@ def test_line_numbers_hold_over_blocks(ending: str) -> None:
     lines[29_000] = f"E0712 19:14:02.8 1 a.go:1] {TEXTS['expired']}"
     found = SEARCH.look(io.BytesIO(ending.join(lines).encode()))
 
-    assert {sighting.line for record in found.records for sighting in record} == {29_001}
+    assert {sighting.line for record in found.records for sighting in record.sightings} == {29_001}
 
 
 @pytest.mark.parametrize("size", [64, 100, 1000, 5000])
@@ -60,7 +60,7 @@ def test_memory_does_not_grow_with_the_text() -> None:
         found = SEARCH.look(Endless(megabytes))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert [sighting.pattern.text for record in found.records for sighting in record]
+        assert [sighting.pattern.text for record in found.records for sighting in record.sightings]
 
     assert peaks[1] < peaks[0] * 1.2
 
