@@ -1,5 +1,6 @@
 """Azure Resource Manager, as far as logging in and looking at a registry ask for it."""
 
+import json
 import re
 import uuid
 from datetime import UTC, datetime
@@ -11,20 +12,14 @@ from acrcheck.clock import Clock
 from acrcheck.lab import tokens
 from acrcheck.lab.answers import JSON, answer, bearer_of, compact, http_date
 from acrcheck.lab.azure import Azure, Registry, Source, Subscription
+from acrcheck.lab.providers import Providers, RefusedError, not_authorized
 
 HOST = "management.azure.com"
+IP_RULES = 200
+"""How many a Premium registry can have: learn.microsoft.com container-registry-access-selected-networks."""
 REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
 RESOURCES = re.compile(r"/subscriptions/(?P<subscription>[^/]+)/resources/?", re.IGNORECASE)
 FILTER = re.compile(r"resourceType eq '(?P<type>[^']+)'(?: and name eq '(?P<name>[^']+)')?", re.IGNORECASE)
-
-
-class RefusedError(Exception):
-    """An answer that is an error: status, code and message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 class Arm:
@@ -64,13 +59,17 @@ class Arm:
             return self._subscriptions(request, azure, claims)
         if request.method == "GET" and (match := RESOURCES.fullmatch(path)):
             return self._resources(request, azure, claims, match["subscription"])
+        if (given := Providers(azure, self._clock, claims).answer(request, path)) is not None:
+            return given
         registry = next((r for r in azure.registries if r.resource_id.lower() == path.lower()), None)
+        if request.method in {"POST", "PATCH"}:
+            return _changed(azure, request, path)
         if request.method != "GET" or registry is None:
             raise RefusedError(404, "ResourceNotFound", f"The Resource '{path.lstrip('/')}' was not found.")
         if not azure.may_read(registry.resource_id, claims["oid"], self._clock.now()):
-            raise RefusedError(
-                403, "AuthorizationFailed", _not_authorized(claims["oid"], registry.resource_id)
-            )
+            action = f"{REGISTRY_TYPE}/read"
+            message = not_authorized(claims["oid"], claims["oid"], action, registry.resource_id)
+            raise RefusedError(403, "AuthorizationFailed", message)
         return _registry(registry)
 
     def _claims(self, request: httpx.Request, azure: Azure) -> tokens.Claims:
@@ -156,6 +155,44 @@ class Arm:
         return answer(status, headers, compact(document))
 
 
+def _changed(azure: Azure, request: httpx.Request, path: str) -> dict[str, Any]:
+    """Add IP rules to a registry, or have it build. Both are writing, and need a subscription that is enabled.
+
+    Sources: learn.microsoft.com "subscription-disabled"; Azure/acr#518 and
+    Azure-Samples/azure-search-openai-demo#2220 on GitHub.
+    """
+    registry = next((r for r in azure.registries if path.lower().startswith(r.resource_id.lower())), None)
+    if registry is None:
+        raise RefusedError(404, "ResourceNotFound", f"The Resource '{path.lstrip('/')}' was not found.")
+    subscription = registry.resource_id.split("/")[2]
+    if any(item.id == subscription and item.state == "Disabled" for item in azure.subscriptions):
+        message = (
+            f"The subscription '{subscription}' is disabled and therefore marked as read only. You cannot perform "
+            "any write actions on this subscription until it is re-enabled."
+        )
+        raise RefusedError(409, "ReadOnlyDisabledSubscription", message)
+    if path.lower().endswith("/schedulerun"):
+        return _scheduled(registry, subscription)
+    wanted = json.loads(request.content)["properties"].get("networkRuleSet", {}).get("ipRules", [])
+    if len(wanted) > IP_RULES:
+        message = (
+            f"The requested feature IP rule exceeds allowed quota {IP_RULES} for the SKU {registry.sku}."
+        )
+        raise RefusedError(400, "BadRequest", message)
+    registry.ip_rules = [item["value"] for item in wanted]
+    return _registry(registry)
+
+
+def _scheduled(registry: Registry, subscription: str) -> dict[str, Any]:
+    if not registry.tasks_permitted:
+        message = (
+            f"ACR Tasks requests for the registry {registry.name} and {subscription} are not permitted. "
+            "Please file an Azure support request at http://aka.ms/azuresupport for assistance."
+        )
+        raise RefusedError(400, "TasksOperationsNotAllowed", message)
+    return {"properties": {"runId": "ca1", "status": "Queued"}}
+
+
 def _subscription(subscription: Subscription) -> dict[str, Any]:
     return {
         "id": f"/subscriptions/{subscription.id}",
@@ -212,14 +249,6 @@ def _wrong_audience(audience: str) -> str:
     return (
         f"The access token has been obtained for wrong audience or resource '{audience}'. "
         f"It should exactly match with one of the allowed audiences {allowed}."
-    )
-
-
-def _not_authorized(principal: str, scope: str) -> str:
-    return (
-        f"The client '{principal}' with object id '{principal}' does not have authorization to perform action "
-        f"'{REGISTRY_TYPE}/read' over scope '{scope}' or the scope is invalid. If access was recently granted, "
-        "please refresh your credentials."
     )
 
 

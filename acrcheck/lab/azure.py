@@ -15,6 +15,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from acrcheck.lab.directory import Application, FederatedCredential, User, known
+
 N = TypeVar("N", "Node", "ScaleSet")
 
 ImdsState = Literal["up", "stopped", "silent", "throttled", "updating"]
@@ -48,7 +50,12 @@ CATALOG_LISTER = "container registry repository catalog lister"
 
 @dataclass
 class ManagedIdentity:
-    """A user-assigned (or a scale set's system-assigned) managed identity."""
+    """A user-assigned (or a scale set's system-assigned) managed identity.
+
+    Attributes:
+        federated: whose tokens may be exchanged for its own.
+        known_from: when all of Entra knows of it; None for always.
+    """
 
     name: str
     resource_id: str
@@ -56,15 +63,22 @@ class ManagedIdentity:
     object_id: str
     tenant_id: str
     deleted: bool = False
+    federated: list[FederatedCredential] = field(default_factory=list)
+    known_from: datetime | None = None
 
 
 @dataclass
 class Tenant:
-    """An Entra directory."""
+    """An Entra directory.
+
+    Attributes:
+        blocked: object ids that its Conditional Access policies give no token.
+    """
 
     id: str
     name: str = "Contoso"
     domain: str = "contoso.onmicrosoft.com"
+    blocked: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -122,6 +136,9 @@ class ScaleSet:
         identities: resource ids of user-assigned identities.
         kubelet_identity: resource id of the one that AKS puts on every pool for the kubelet.
         system_assigned: the scale set's own identity, where it has one.
+        image_subscription: of the gallery that its image is in, which is AKS's own.
+        seconds: that ARM takes for what is asked of it.
+        throttled: whether too much was asked of it.
     """
 
     name: str
@@ -131,6 +148,17 @@ class ScaleSet:
     kubelet_identity: str | None = None
     system_assigned: ManagedIdentity | None = None
     location: str = "eastus"
+    image_subscription: str = "109a5e88-712a-48ae-9078-9ca8b3c81345"
+    seconds: float = 0.0
+    throttled: bool = False
+
+    @property
+    def resource_id(self) -> str:
+        """Its ARM id."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.Compute/virtualMachineScaleSets/{self.name}"
+        )
 
     def user_assigned(self) -> list[str]:
         """Resource ids of all user-assigned identities, the kubelet's among them."""
@@ -154,6 +182,28 @@ class Node:
 
 
 @dataclass
+class ManagedCluster:
+    """A cluster as AKS keeps it.
+
+    Attributes:
+        kubelet_identity: resource id of the identity that its nodes pull with.
+        control_plane: of which kind its own identity is.
+        client_id: of its service principal; empty where it has managed identities.
+        issuer: of the tokens of its service accounts, slash and all.
+        imds_restricted: whether its nodes drop what pods send to the metadata service.
+    """
+
+    name: str
+    resource_id: str
+    kubelet_identity: str
+    control_plane: Literal["SystemAssigned", "UserAssigned"] = "SystemAssigned"
+    client_id: str = ""
+    client_secret: str = ""
+    issuer: str = ""
+    imds_restricted: bool = False
+
+
+@dataclass
 class Manifest:
     """A manifest as it is stored: its text is what its digest is computed from."""
 
@@ -170,15 +220,34 @@ class Repository:
 
 
 @dataclass
+class Account:
+    """A name and a password that a registry lets in: its admin user, a token, or a service principal.
+
+    Attributes:
+        name: the registry's own for the admin user, an application's id for a service principal.
+        actions: what it may do with every repository.
+    """
+
+    name: str
+    password: str
+    actions: list[str] = field(default_factory=lambda: ["pull", "metadata_read"])
+
+
+@dataclass
 class Registry:
     """A container registry.
 
     Attributes:
         role_mode: `rbac` looks at registry-wide roles only, `abac` at repository roles only.
         ip_rules: addresses or networks let in; when there are any, everything else is refused.
+        private_endpoints: addresses of its private endpoints, through which everybody is let in.
+        anonymous_pull: whether its token endpoint gives a token to pull with to who shows no credential.
         refuses_ungranted_scope: answer 401 for a scope of which nothing is granted, where False gives a
             token without it.
         data_endpoint: layers come from the registry's own data host and not from blob storage.
+        refuses_password_form: answer 400 to a name and a password by POST, where False looks at them: in
+            January 2022 it did, by a comment in containerd's authorizer.go.
+        tasks_permitted: whether its subscription may build in it.
         blobs: content by digest.
     """
 
@@ -190,9 +259,14 @@ class Registry:
     arm_audience_enabled: bool = True
     public_network_access: bool = True
     ip_rules: list[str] = field(default_factory=list)
+    private_endpoints: list[str] = field(default_factory=list)
+    anonymous_pull: bool = False
     admin_user_enabled: bool = False
     refuses_ungranted_scope: bool = False
     data_endpoint: bool = False
+    refuses_password_form: bool = False
+    tasks_permitted: bool = True
+    accounts: list[Account] = field(default_factory=list)
     location: str = "eastus"
     sku: str = "Premium"
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -206,8 +280,10 @@ class Registry:
             return f"{stem}.{self.location}.data.{suffix}"
         return f"{self.location}managed1.blob.core.windows.net"
 
-    def lets_in(self, address: str) -> bool:
-        """Whether its firewall accepts a client's address."""
+    def lets_in(self, address: str, at: str = "") -> bool:
+        """Whether its firewall accepts a client's address, who connected to that address of the registry's."""
+        if at in self.private_endpoints:
+            return True
         if not self.public_network_access:
             return False
         rules = [ip_network(rule, strict=False) for rule in self.ip_rules]
@@ -221,6 +297,7 @@ class Azure:
     Attributes:
         token_key: what the simulated Entra signs tokens with; every simulator that must trust them
             needs the same state.
+        unreachable_issuers: issuers whose keys Entra cannot fetch.
     """
 
     tenants: list[Tenant] = field(default_factory=list)
@@ -230,6 +307,10 @@ class Azure:
     nodes: list[Node] = field(default_factory=list)
     roles: list[RoleAssignment] = field(default_factory=list)
     registries: list[Registry] = field(default_factory=list)
+    applications: list[Application] = field(default_factory=list)
+    users: list[User] = field(default_factory=list)
+    clusters: list[ManagedCluster] = field(default_factory=list)
+    unreachable_issuers: list[str] = field(default_factory=list)
     token_key: str = "the simulated directory's key"  # noqa: S105 - it protects nothing outside the lab
 
     def identity(self, resource_id: str) -> ManagedIdentity | None:
@@ -237,6 +318,26 @@ class Azure:
         wanted = resource_id.lower()
         found = (i for i in self.identities if i.resource_id.lower() == wanted and not i.deleted)
         return next(found, None)
+
+    def client(self, client_id: str, tenant: str, now: datetime) -> ManagedIdentity | Application | None:
+        """Whoever has this client id in that directory, once all of Entra knows of it."""
+        for item in self._programs():
+            if item.client_id.lower() == client_id.lower() and item.tenant_id == tenant:
+                return item if known(item.known_from, now) else None
+        return None
+
+    def principal(self, object_id: str, now: datetime) -> ManagedIdentity | Application | User | None:
+        """Whoever has this object id, once all of Entra knows of it."""
+        for user in self.users:
+            if user.object_id == object_id:
+                return user
+        for item in self._programs():
+            if item.object_id == object_id and known(item.known_from, now):
+                return item
+        return None
+
+    def _programs(self) -> list[ManagedIdentity | Application]:
+        return [*(item for item in self.identities if not item.deleted), *self.applications]
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError when there is none."""

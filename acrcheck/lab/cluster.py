@@ -10,7 +10,7 @@ from acrcheck.lab.world import Forbidden, World
 from acrcheck.model import Permission
 
 USER = "operator"
-VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "linux/amd64"}
+VERSION = {"major": "1", "minor": "36", "platform": "linux/amd64"}
 NOT_SERVED = "404 page not found"
 INTERVAL = 60
 """Seconds between two attempts of an application that is refused."""
@@ -25,7 +25,7 @@ class LabCluster:
     def path(self, path: str) -> Answer:
         """Read a path that is no object."""
         if path == "/version":
-            return Answer(Outcome.OK, dict(VERSION))
+            return Answer(Outcome.OK, {**VERSION, "gitVersion": self._world.server_version})
         group_version = path.removeprefix("/apis/")
         served = self._world.kubernetes.served().get(group_version)
         if served is None:

@@ -5,8 +5,9 @@ and the new pods are an hour old.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from acrcheck.cluster.reader import (
     AZURE_ASSIGNED_IDENTITIES,
@@ -18,18 +19,24 @@ from acrcheck.cluster.reader import (
     PODS,
 )
 from acrcheck.lab import objects
+from acrcheck.lab.azure import RoleAssignment
+from acrcheck.lab.directory import FederatedCredential
 from acrcheck.lab.kube import CRDS, Json
+from acrcheck.lab.webhook import CLIENT_ID, LABEL, Webhook
 from acrcheck.lab.world import (
     IDENTITY,
     NAMESPACE,
     NOT_FOUND,
     SYSTEM_POOL,
     WORKER_POOL,
+    Canned,
     Effect,
+    Forbidden,
     Name,
     Rule,
     World,
     add_node,
+    healthy,
     is_nmi,
 )
 from acrcheck.wire.pace import IMDS
@@ -45,6 +52,27 @@ def broken(world: World, *faults: Fault) -> World:
     for fault in faults:
         fault(world)
     return world
+
+
+class Faulty:
+    """How to make a healthy world and put faults into it: anew at each call, or into a world that has others.
+
+    Args:
+        faults: in the order in which they happen.
+        mode: of NMI, `managed` or `standard`.
+        helm: whether Helm made the Deployment.
+    """
+
+    def __init__(
+        self, *faults: Fault, mode: Literal["managed", "standard"] = "managed", helm: bool = True
+    ) -> None:
+        self.faults = faults
+        self.mode = mode
+        self.helm = helm
+
+    def __call__(self) -> World:
+        """Make the world."""
+        return broken(healthy(mode=self.mode, helm=self.helm), *self.faults)
 
 
 def settle(world: World) -> None:
@@ -415,6 +443,40 @@ def crash(pod: Json, code: int) -> None:
     }
 
 
+# -- workload identity --------------------------------------------------------------------------------
+
+
+def workload_identity(world: World) -> None:
+    """The workload gets its identity from Entra itself, for the token of its service account."""
+    identity = world.azure.identities[0]
+    world.webhook = Webhook(identity.tenant_id)
+    account = world.deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    world.annotations[f"{NAMESPACE}/{account}"] = {CLIENT_ID: identity.client_id}
+    issuer = world.azure.clusters[0].issuer
+    identity.federated = [FederatedCredential(issuer, f"system:serviceaccount:{NAMESPACE}:{account}")]
+    relabel(LABEL, "true")(world)
+
+
+def federated(**fields: Any) -> Fault:
+    """Set fields of the identity's federated credential."""
+
+    def fault(world: World) -> None:
+        for name, value in fields.items():
+            setattr(world.azure.identities[0].federated[0], name, value)
+
+    return fault
+
+
+def webhook(**fields: Any) -> Fault:
+    """Set fields of the webhook."""
+
+    def fault(world: World) -> None:
+        for name, value in fields.items():
+            setattr(world.webhook, name, value)
+
+    return fault
+
+
 # -- nodes and the metadata service ---------------------------------------------------------------------
 
 
@@ -499,6 +561,11 @@ def imds_blocked(world: World) -> None:
     world.network.rules.append(Rule("drop", IMDS))
 
 
+def imds_restricted(world: World) -> None:
+    """AKS keeps pods from the metadata service."""
+    world.azure.clusters[0].imds_restricted = True
+
+
 def resolves(host: str, *addresses: str, chain: tuple[str, ...] = ()) -> Fault:
     """A name resolves to these addresses."""
 
@@ -513,5 +580,54 @@ def clock_ahead(by: timedelta) -> Fault:
 
     def fault(world: World) -> None:
         world.operator.ahead = by
+
+    return fault
+
+
+def answers(place: str, canned: Canned) -> Fault:
+    """A host, or a path on it, answers so."""
+
+    def fault(world: World) -> None:
+        world.network.answers[place] = canned
+
+    return fault
+
+
+# -- the registry, its roles, and who looks ---------------------------------------------------------------
+
+
+def registry(**fields: Any) -> Fault:
+    """Set fields of the registry."""
+
+    def fault(world: World) -> None:
+        for name, value in fields.items():
+            setattr(world.registry, name, value)
+
+    return fault
+
+
+def roles(*assignments: RoleAssignment) -> Fault:
+    """These are all the role assignments that there are."""
+
+    def fault(world: World) -> None:
+        world.azure.roles = [replace(item) for item in assignments]
+
+    return fault
+
+
+def target(**fields: Any) -> Fault:
+    """Tell the run to look for something else."""
+
+    def fault(world: World) -> None:
+        world.target = replace(world.target, **fields)
+
+    return fault
+
+
+def forbidden(*permissions: Forbidden) -> Fault:
+    """The operator may not do this."""
+
+    def fault(world: World) -> None:
+        world.operator.forbidden += permissions
 
     return fault

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from acrcheck.clock import Clock
-from acrcheck.lab import tokens
+from acrcheck.lab import entra, tokens
 from acrcheck.lab.answers import JSON, Waiting, answer, compact, http_date
 from acrcheck.lab.azure import ManagedIdentity, Source
 
@@ -118,9 +118,10 @@ class Imds:
         identity = self._identity(parameters)
         now = self._clock.now()
         if resource not in tokens.RESOURCES:
-            raise RefusedError(
-                400, _unknown_resource(resource, identity.tenant_id, self._clock), "invalid_resource"
-            )
+            said = entra.unknown_resource(resource, identity.tenant_id)
+            ids = str(uuid.uuid4()), str(uuid.uuid4())
+            text = entra.description(500011, said, f"{now:%Y-%m-%d %H:%M:%SZ}", *ids)
+            raise RefusedError(400, text, "invalid_resource")
         claims = tokens.entra_claims(identity, resource, now)
         lifetime = str(claims["exp"] - int(now.timestamp()))
         document = {
@@ -213,14 +214,3 @@ def _api_version(parameters: dict[str, str]) -> None:
 def _is(identity: ManagedIdentity, parameter: str, value: str) -> bool:
     known = {"client_id": identity.client_id, "object_id": identity.object_id}
     return known.get(parameter, identity.resource_id).lower() == value.lower()
-
-
-def _unknown_resource(resource: str, tenant: str, clock: Clock) -> str:
-    trace, correlation = uuid.uuid4(), uuid.uuid4()
-    return (
-        f"AADSTS500011: The resource principal named {resource} was not found in the tenant named {tenant}. "
-        "This can happen if the application has not been installed by the administrator of the tenant or "
-        "consented to by any user in the tenant. You might have sent your authentication request to the "
-        f"wrong tenant. Trace ID: {trace} Correlation ID: {correlation} "
-        f"Timestamp: {clock.now():%Y-%m-%d %H:%M:%SZ}"
-    )

@@ -129,8 +129,7 @@ class Path:
             _, objection = self.secure(place, host, seconds)
             if objection:
                 raise StoppedError(Trouble.TLS, objection)
-        else:
-            self.open(place, host, seconds)
+        request.extensions["server"] = self.open(place, host, seconds)
         request.extensions["client"] = self._world.network.egress
         canned = self._canned(request)
         return _giving(canned) if canned else self._hosts
@@ -144,11 +143,15 @@ class Path:
         if through_proxy(place.environment):
             return _giving(world.network.proxy)
         self.open(place, IMDS, seconds)
+        shared = place.pod["spec"].get("hostNetwork")
+        if not shared and any(cluster.imds_restricted for cluster in world.azure.clusters):
+            world.clock.sleep(seconds)
+            raise StoppedError(Trouble.CONNECT_TIMEOUT)
         request.extensions["client"] = place.pod["status"]["podIP"]
         node = world.kubernetes.get(KINDS["Node"], place.node)
         ebpf = node["metadata"]["labels"].get("kubernetes.azure.com/ebpf-host-routing") == "true"
         imds = self._imds[place.node]
-        if place.pod["spec"].get("hostNetwork") or ebpf or place.node in world.missing_redirects:
+        if shared or ebpf or place.node in world.missing_redirects:
             return imds
         found = world.nmi_on(place.node)
         if found is not None:

@@ -34,6 +34,8 @@ class Scenario:
         mended_by: ids of the remedies, of the cause or of one in `among`, whose commands, as printed, mend the world.
         unmended: why no printed command can mend it, where `mended_by` is empty.
         exit_code: of a run.
+        prints: what a program prints in this world, for a cause that only a text shows. Its text is put to the
+            diagnosis of texts, and its world not to the checks.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Scenario:
     mended_by: tuple[str, ...] = ()
     unmended: str = ""
     exit_code: int = 1
+    prints: Callable[[World], str] | None = None
 
 
 class OperatorClock:

@@ -20,6 +20,7 @@ from acrcheck.cluster.reader import (
 from acrcheck.lab import images, objects
 from acrcheck.lab.azure import (
     Azure,
+    ManagedCluster,
     ManagedIdentity,
     Node,
     Registry,
@@ -30,6 +31,8 @@ from acrcheck.lab.azure import (
 )
 from acrcheck.lab.clock import START, LabClock
 from acrcheck.lab.kube import Json, Kubernetes
+from acrcheck.lab.machines import Machine, PullSecret, Workstation
+from acrcheck.lab.webhook import Webhook
 from acrcheck.target import Target
 from acrcheck.wire.probe import DOCUMENTED_IMAGE
 
@@ -44,6 +47,8 @@ REGISTRY_ID = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/labreg"
 REPOSITORY, TAG = "coder/envbox", "1.44"
 IMAGE = f"{HOST}/{REPOSITORY}:{TAG}"
 SYSTEM_POOL, WORKER_POOL = "aks-system-10000001-vmss", "aks-workers-10000002-vmss"
+CLUSTER_ID = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/lab"
+TOKEN_ISSUER = f"https://eastus.oic.prod-aks.azure.com/{TENANT}/d4c0b1a6-58e7-4f92-a3d9-7b6e1f08c25a/"
 NAMESPACE = "coder"
 IDENTITY = "coder-identity"
 SELECTOR = "coder-identity"
@@ -167,6 +172,11 @@ class World:
         missing_redirects: nodes whose redirect is not there though NMI is.
         blind_nmis: nodes whose NMI has lost the API server.
         mic: `idle` makes no object, `stuck` makes them and does not get the identity onto the scale set.
+        server_version: what the API server says that it is.
+        pull_secrets: the Secrets that nodes may pull with.
+        machines: nodes that are not as every node is, by name.
+        webhook: that of workload identity, where it is installed.
+        annotations: of service accounts, by `namespace/name`.
     """
 
     clock: LabClock
@@ -182,6 +192,16 @@ class World:
     missing_redirects: set[str] = field(default_factory=set)
     blind_nmis: set[str] = field(default_factory=set)
     mic: Literal["works", "stuck", "idle"] = "works"
+    server_version: str = "v1.36.3"
+    pull_secrets: list[PullSecret] = field(default_factory=list)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    workstation: Workstation = field(default_factory=Workstation)
+    webhook: Webhook | None = None
+    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def machine(self, node: str) -> Machine:
+        """What programs find on a node."""
+        return self.machines.setdefault(node, Machine())
 
     @property
     def deployment(self) -> Json:
@@ -365,6 +385,7 @@ def _azure() -> Azure:
             RoleAssignment(coder.object_id, "Reader", REGISTRY_ID),
         ],
         registries=[registry],
+        clusters=[ManagedCluster("lab", CLUSTER_ID, kubelet.resource_id, issuer=TOKEN_ISSUER)],
     )
 
 

@@ -171,6 +171,16 @@ def test_the_firewall_lets_in_whom_a_rule_names(rules: list[str], public: bool, 
     assert registry.lets_in("203.0.113.9") is let_in
 
 
+def test_a_private_endpoint_lets_everybody_in() -> None:
+    """Whatever the firewall says; the public address still refuses."""
+    registry = Registry(
+        "r", "r.azurecr.io", "/r", "t", public_network_access=False, private_endpoints=["10.225.0.5"]
+    )
+
+    assert registry.lets_in("10.244.1.7", "10.225.0.5")
+    assert not registry.lets_in("20.81.44.7", "20.62.128.13")
+
+
 def test_an_unknown_node_is_an_error() -> None:
     """A simulator for a node that does not exist is a mistake of whoever set it up."""
     with pytest.raises(KeyError, match="nowhere"):

@@ -1,12 +1,16 @@
 """The directory's token endpoint and discovery documents."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from acrcheck.lab import tokens
+from acrcheck.lab.azure import Azure
 from acrcheck.lab.clock import LabClock
+from acrcheck.lab.directory import FederatedCredential
 from acrcheck.lab.entra import Entra
 from tests.unit.lab import worlds
 from tests.unit.lab.worlds import get, post
@@ -18,6 +22,9 @@ FORM = {
     "scope": "https://containerregistry.azure.net/.default",
 }
 ENTRA = Entra(worlds.azure, LabClock())
+ISSUER, SUBJECT = "https://issuer/", "system:serviceaccount:coder:coder"
+EXCHANGE = "api://AzureADTokenExchange"
+START = LabClock().now()
 
 
 def ask(tenant: str = worlds.TENANT, **form: Any) -> httpx.Response:
@@ -79,19 +86,6 @@ def test_refusals_name_their_aadsts_number(
     assert {"timestamp", "trace_id", "correlation_id"} < response.json().keys()
 
 
-def test_an_assertion_that_nothing_federates_is_repeated() -> None:
-    """Issuer, subject and audience as they were presented."""
-    claims = {"iss": "https://issuer/", "sub": "system:serviceaccount:coder:coder", "aud": "api://X"}
-
-    response = ask(client_assertion=tokens.encode(tokens.HmacSigner(b"k"), claims))
-
-    assert response.json()["error_description"].startswith(
-        "AADSTS70021: No matching federated identity record found for presented assertion. "
-        "Assertion Issuer: 'https://issuer/'. Assertion Subject: 'system:serviceaccount:coder:coder'. "
-        "Assertion Audience: 'api://X'."
-    )
-
-
 def test_a_tenant_describes_itself() -> None:
     """By id or by domain; an unknown one is `invalid_tenant` here."""
     for name in (worlds.TENANT, "contoso.onmicrosoft.com"):
@@ -121,3 +115,98 @@ def test_there_is_nothing_else() -> None:
     """404 elsewhere, and for GET on the token endpoint."""
     assert get(ENTRA, f"{BASE}/x").status_code == 404
     assert get(ENTRA, f"{BASE}/{worlds.TENANT}/oauth2/v2.0/token").status_code == 404
+
+
+def federated(**fields: Any) -> Azure:
+    """A state in which the client's identity trusts one issuer, with these fields of the credential changed."""
+    azure = worlds.azure()
+    azure.identities[0].federated = [replace(FederatedCredential(ISSUER, SUBJECT), **fields)]
+    return azure
+
+
+def offer(azure: Azure, **claims: Any) -> httpx.Response:
+    """Offer a token of the issuer in place of a secret."""
+    begin = int(START.timestamp())
+    given = {"iss": ISSUER, "sub": SUBJECT, "aud": [EXCHANGE], "nbf": begin, "exp": begin + 3600} | claims
+    token = tokens.encode(tokens.HmacSigner(b"any"), given)
+    form = FORM | {"client_assertion": token}
+    return post(Entra(lambda: azure, LabClock()), f"{BASE}/{worlds.TENANT}/oauth2/v2.0/token", form)
+
+
+@pytest.mark.parametrize(
+    ("fields", "claims", "number", "said"),
+    [
+        (
+            {"issuer": "https://issuer"},
+            {},
+            700211,
+            "presented assertion issuer 'https://issuer/'. Check your",
+        ),
+        ({}, {"aud": ["api://X"]}, 700212, "presented assertion audience 'api://X'. Check your"),
+        ({}, {"sub": "x"}, 700213, "presented assertion subject 'x'. Check your"),
+        ({"effective_at": START + timedelta(1)}, {}, 700213, f"subject '{SUBJECT}'. Check your"),
+        (
+            {},
+            {"sub": SUBJECT.upper()},
+            7002138,
+            "The subject matches with case-insensitive comparison, but not",
+        ),
+        (
+            {},
+            {"iss": "https://sts.windows.net/x/"},
+            700222,
+            "AAD-issued tokens may not be used for federated",
+        ),
+        (
+            {},
+            {"nbf": 0, "exp": 60},
+            700024,
+            "assertion valid from 1970-01-01T00:00:00.0000000Z, expiry time of assertion 1970-01-01T00:01:00.0000000Z.",
+        ),
+    ],
+)
+def test_what_does_not_federate(
+    fields: dict[str, Any], claims: dict[str, Any], number: int, said: str
+) -> None:
+    """The part that differs has a number of its own and is repeated."""
+    response = offer(federated(**fields), **claims)
+
+    assert (response.status_code, response.json()["error_codes"]) == (401, [number])
+    assert said in response.json()["error_description"]
+
+
+def test_what_federates_is_exchanged() -> None:
+    """For a token of the client's own."""
+    claims = tokens.claims_of(offer(federated()).json()["access_token"])
+
+    assert claims is not None
+    assert (claims["oid"], claims["aud"]) == (worlds.PRINCIPAL, "https://containerregistry.azure.net")
+
+
+def test_an_identity_that_trusts_nobody_says_so() -> None:
+    """By its client id and its name."""
+    text = offer(worlds.azure()).json()["error_description"]
+
+    name = f"'{worlds.CLIENT}'(coder-acr)"
+    assert text.startswith(
+        f"AADSTS70025: The client {name} has no configured federated identity credentials."
+    )
+
+
+def test_an_issuer_must_be_reached() -> None:
+    """Its keys are fetched only for a credential that fits."""
+    azure = federated()
+    azure.unreachable_issuers.append(ISSUER)
+
+    assert (
+        offer(azure).json()["error_description"].startswith("AADSTS50166: Request to External OIDC endpoint")
+    )
+    assert offer(azure, sub="x").json()["error_codes"] == [700213]
+
+
+def test_a_resource_must_be_known() -> None:
+    """In the directory that the token is asked of."""
+    text = ask(scope="https://labreg.azurecr.io/.default").json()["error_description"]
+
+    named = f"named https://labreg.azurecr.io was not found in the tenant named {worlds.TENANT}."
+    assert text.startswith(f"AADSTS500011: The resource principal {named}")

@@ -274,6 +274,19 @@ def test_the_firewall_names_the_address_everywhere(path: str) -> None:
     assert get(bench.hosts, BASE + path, client="10.1.2.3").status_code != 403
 
 
+def test_anonymous_pull_gives_a_token_to_who_shows_nothing() -> None:
+    """Only where it is switched on; a credential that is shown still has to be a good one."""
+    bench = Bench()
+    url = f"{BASE}/oauth2/token?service=registry&scope=repository:{worlds.IMAGE}:pull"
+
+    assert get(bench.hosts, url).status_code == 401
+    bench.registry.anonymous_pull = True
+    assert granted(get(bench.hosts, url)) == [
+        {"type": "repository", "name": worlds.IMAGE, "actions": ["pull"]}
+    ]
+    assert get(bench.hosts, url, headers={"Authorization": "Basic eDp5"}).status_code == 401
+
+
 # -- access tokens
 
 

@@ -95,6 +95,7 @@ def test_who_answers_at_the_metadata_address(fault: Fault, who: str, words: str)
             "Failed to connect to 169.254.169.254 port 80 after 0 ms: Couldn't connect to server",
         ),
         (faults.imds_blocked, Trouble.CONNECT_TIMEOUT, "Connection timed out after 5001 milliseconds"),
+        (faults.imds_restricted, Trouble.CONNECT_TIMEOUT, "Connection timed out after 5001 milliseconds"),
         (
             faults.imds("silent"),
             Trouble.TIMEOUT,
