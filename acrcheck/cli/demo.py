@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 HELP = """Show acrcheck at work on a simulated AKS and Azure, without a cluster and without a network.
 
 Without SCENARIO, it tells the documentation's own story: "Identity not found", what acrcheck says of it, the
-command that it prints, and all well again. With SCENARIO, the real checks are run on that simulated world.
+command that it prints, and all well again. With SCENARIO, the real checks are run on that simulated world; where
+only a program's words show the cause, they are printed and diagnosed. The id of a cause means its first scenario.
 
 \b
 Examples:
   acrcheck demo
   acrcheck demo --list
   acrcheck demo label-missing -o json
+  acrcheck demo dockerhub-rate-limit
 """
 
 
@@ -43,7 +45,8 @@ def command(scenario: str | None, listing: bool, **given: Any) -> int:
     if scenario is None:
         _story(given)
         return 0
-    return _one(_find(scenario), given)
+    found = _find(scenario)
+    return _printed(found.prints(found.build()), given) if found.prints else _one(found, given)
 
 
 def _scenarios() -> "tuple[Scenario, ...]":
@@ -56,12 +59,16 @@ def _scenarios() -> "tuple[Scenario, ...]":
 def _find(name: str) -> "Scenario":
     from acrcheck.errors import UsageError
 
-    scenarios = {item.id: item for item in _scenarios()}
+    scenarios: dict[str, Scenario] = {}
+    for item in _scenarios():
+        scenarios[item.id] = item
+        if item.cause:
+            scenarios.setdefault(item.cause, item)
     if name not in scenarios:
         raise UsageError(
             f"there is no scenario {name}",
             input=name,
-            expected="the id of a scenario",
+            expected="the id of a scenario, or of a cause that has one",
             remedy="acrcheck demo --list",
             candidates=scenarios,
         )
@@ -75,13 +82,36 @@ def _list(output: str) -> None:
     elif output == "json":
         from acrcheck.report import json
 
-        items = [{"id": item.id, "title": item.title, "cause": item.cause or None} for item in scenarios]
+        items = [
+            {"id": item.id, "title": item.title, "cause": item.cause or None, "seen": _seen(item)}
+            for item in scenarios
+        ]
         write(json.dumps({"apiVersion": json.API_VERSION, "kind": "ScenarioList", "scenarios": items}))
     else:
         from tabulate import tabulate
 
-        rows = [(item.id, item.title, item.cause) for item in scenarios]
-        write(tabulate(rows, headers=("scenario", "what is wrong", "cause"), tablefmt="simple") + "\n")
+        rows = [(item.id, item.title, item.cause, _seen(item)) for item in scenarios]
+        headers = ("scenario", "what is wrong", "cause", "seen by")
+        write(tabulate(rows, headers=headers, tablefmt="simple") + "\n")
+
+
+def _seen(scenario: "Scenario") -> str:
+    return "text" if scenario.prints else "run"
+
+
+def _printed(text: str, given: dict[str, Any]) -> int:
+    """Show what a program prints, and what it means."""
+    from io import BytesIO
+
+    from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.cli.diagnose import show
+    from acrcheck.text.diagnose import diagnose
+
+    checks = load_checks(builtin_dir())
+    diagnosis = diagnose(BytesIO(text.encode()), load_causes(builtin_dir(), checks), checks.layers)
+    if given["output"] == "text":
+        write(f"{text.rstrip()}\n\n")
+    return show(diagnosis, given)
 
 
 def _one(scenario: "Scenario", given: dict[str, Any]) -> int:

@@ -1,12 +1,15 @@
 """`acrcheck diagnose`."""
 
 import sys
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from acrcheck.cli import options
 from acrcheck.cli.output import look, write
+
+if TYPE_CHECKING:
+    from acrcheck.text.diagnose import Diagnosis
 
 INCONCLUSIVE = 3
 HELP = """Name the causes of which a text speaks, most likely first.
@@ -30,7 +33,7 @@ Exit codes: 0 a cause is named, 2 usage, 3 none is.
 @click.argument("files", metavar="[FILE…|-]", nargs=-1, type=click.Path(allow_dash=True))
 @options.output("text", "json")
 @options.presentation
-def command(files: tuple[str, ...], output: str, color: str, ascii: bool, verbose: int) -> int:  # noqa: A002 - the flag's own word
+def command(files: tuple[str, ...], **given: Any) -> int:
     """Read the files one after the other, and say what they mean."""
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.text.diagnose import diagnose
@@ -39,17 +42,25 @@ def command(files: tuple[str, ...], output: str, color: str, ascii: bool, verbos
     causes = load_causes(builtin_dir(), checks)
     with _Files(files or ("-",)) as stream:
         diagnosis = diagnose(stream, causes, checks.layers)
-    if output == "json":
+    return show(diagnosis, given)
+
+
+def show(diagnosis: "Diagnosis", given: dict[str, Any]) -> int:
+    """Write a diagnosis as the flags want it, and give the exit code."""
+    if given["output"] == "json":
         from acrcheck.report import diagnosis_json
 
         write(diagnosis_json.render(diagnosis.findings))
+    elif given["output"] == "name":
+        write("".join(f"{finding.cause.id}\n" for finding in diagnosis.findings))
     elif diagnosis.findings:
         from acrcheck.report import diagnosis_text
         from acrcheck.report.page import Page
 
-        seen = look(color, ascii=ascii, verbose=verbose)
+        seen = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
         page = Page(seen.width, seen.ascii, seen.color)
-        write(diagnosis_text.render(diagnosis.findings, page, verbose=verbose), color=seen.color)
+        text = diagnosis_text.render(diagnosis.findings, page, verbose=given["verbose"])
+        write(text, color=seen.color)
     else:
         write(f"{diagnosis.said}\n")
     return 0 if diagnosis.findings else INCONCLUSIVE

@@ -9,6 +9,13 @@ ORDER = (
     "identity",
     "metadata",
     "registry",
+    "lookalikes",
     "image",
     "operator",
+    "federation",
+    "principals",
+    "mic",
+    "pulls",
+    "clients",
+    "events",
 )

@@ -4,10 +4,16 @@ from datetime import timedelta
 
 from acrcheck.lab import faults
 from acrcheck.lab.azure import RoleAssignment
+from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.world import OBJECT_ID, REGISTRY_ID, WORKER_POOL, World, healthy
+from acrcheck.lab.world import OBJECT_ID, REGISTRY_ID, WORKER_POOL, World
 
 WRONG = "0d1f6d4e-98a4-4c6b-8f0a-55a1c3b2e7d9"
+OTHER_TENANT = "6d5b0c2e-1f77-4b9a-8a0e-3c4b9f1d2e60"
+OF_ANOTHER_REPOSITORY = RoleAssignment(
+    OBJECT_ID, "Container Registry Repository Reader", REGISTRY_ID, ["team/*"]
+)
+PULL_ONLY = RoleAssignment(OBJECT_ID, "pull only", REGISTRY_ID, actions=["pull"])
 NOT_FOUND = ("wrong-client-id", "identity-not-assigned-to-vm", "identity-recreated-stale-on-vm")
 REFUSED = (
     "no-acrpull-role",
@@ -19,90 +25,17 @@ REFUSED = (
 """What the registry's 401 does not tell apart."""
 
 
-def _wrong_client_id() -> World:
-    return faults.broken(healthy(), faults.identity(clientID=WRONG))
-
-
-def _one_pool() -> World:
-    return faults.broken(healthy(), faults.third_node, faults.unassigned(WORKER_POOL))
-
-
-def _one_pool_one_node() -> World:
-    return faults.broken(healthy(), faults.unassigned(WORKER_POOL))
-
-
-def _stale_node() -> World:
-    return faults.broken(healthy(), faults.third_node, faults.stale_imds(faults.WORKER_NODE))
-
-
-def _nowhere() -> World:
-    return faults.broken(healthy(), faults.unassigned(*faults.POOLS))
-
-
-def _recreated() -> World:
-    return faults.broken(healthy(), faults.recreated)
-
-
-def _kubelets() -> World:
-    """NMI is not there, and the pods' own identity not on the nodes: IMDS hands out the kubelet's."""
-    return faults.broken(healthy(), faults.no_nmi(), faults.unassigned(*faults.POOLS))
-
-
-def _no_role() -> World:
-    world = healthy()
-    world.azure.roles = []
-    return world
-
-
-def _abac() -> World:
-    world = healthy()
-    world.registry.role_mode = "abac"
-    return world
-
-
-def _too_new() -> World:
-    world = healthy()
+def _too_new(world: World) -> None:
     later = world.clock.now() + timedelta(minutes=8)
     world.azure.roles = [RoleAssignment(OBJECT_ID, "AcrPull", REGISTRY_ID, effective_at=later)]
-    return world
 
 
-def _to_the_kubelet() -> World:
-    world = healthy()
+def _to_the_kubelet(world: World) -> None:
     world.azure.roles = [RoleAssignment(world.azure.identities[1].object_id, "AcrPull", REGISTRY_ID)]
-    return world
 
 
-def _other_tenant() -> World:
-    world = healthy()
-    world.registry.tenant_id = "6d5b0c2e-1f77-4b9a-8a0e-3c4b9f1d2e60"
-    return world
-
-
-def _other_repository() -> World:
-    world = healthy()
-    world.registry.role_mode = "abac"
-    role = "Container Registry Repository Reader"
-    world.azure.roles = [RoleAssignment(OBJECT_ID, role, REGISTRY_ID, ["team/*"])]
-    return world
-
-
-def _no_metadata() -> World:
-    world = healthy()
-    world.azure.roles = [RoleAssignment(OBJECT_ID, "pull only", REGISTRY_ID, actions=["pull"])]
-    return world
-
-
-def _no_arm_audience() -> World:
-    world = healthy()
-    world.registry.arm_audience_enabled = False
-    return world
-
-
-def _no_subscription() -> World:
-    world = healthy()
+def _no_subscription(world: World) -> None:
     world.azure.subscriptions = []
-    return world
 
 
 def _without(cause: str) -> tuple[str, ...]:
@@ -114,7 +47,7 @@ SCENARIOS = (
         "client-id-wrong",
         "wrong-client-id",
         "the AzureIdentity has another identity's client id",
-        _wrong_client_id,
+        Faulty(faults.identity(clientID=WRONG)),
         among=NOT_FOUND[1:],
         mended_by=("set-read",),
     ),
@@ -122,7 +55,7 @@ SCENARIOS = (
         "identity-on-no-pool",
         "identity-not-assigned-to-vm",
         "the identity is on no scale set",
-        _nowhere,
+        Faulty(faults.unassigned(*faults.POOLS)),
         among=NOT_FOUND,
         mended_by=("assign",),
     ),
@@ -130,7 +63,7 @@ SCENARIOS = (
         "identity-recreated",
         "identity-recreated-stale-on-vm",
         "the identity was deleted and made anew",
-        _recreated,
+        Faulty(faults.recreated),
         among=NOT_FOUND,
         mended_by=("reassign", "set-read"),
     ),
@@ -138,14 +71,14 @@ SCENARIOS = (
         "identity-missing-on-pool",
         "identity-missing-on-nodepool",
         "one pool lacks the identity",
-        _one_pool,
+        Faulty(faults.third_node, faults.unassigned(WORKER_POOL)),
         mended_by=("assign",),
     ),
     Scenario(
         "identity-missing-on-node",
         "identity-missing-on-nodepool",
         "one pool lacks it, and only one node of it is seen",
-        _one_pool_one_node,
+        Faulty(faults.unassigned(WORKER_POOL)),
         among=("imds-stale-cache",),
         mended_by=("assign",),
     ),
@@ -153,22 +86,22 @@ SCENARIOS = (
         "imds-stale",
         "imds-stale-cache",
         "IMDS on one node of two is not up to date",
-        _stale_node,
+        Faulty(faults.third_node, faults.stale_imds(faults.WORKER_NODE)),
         mended_by=("move",),
     ),
     Scenario(
         "kubelets-token",
         "token-of-another-identity",
         "no NMI: IMDS hands out the kubelet's identity",
-        _kubelets,
-        beside=("nmi-down",),
+        Faulty(faults.no_nmi(), faults.unassigned(*faults.POOLS)),
+        among=("nmi-down",),
         unmended="NMI has to be installed again",
     ),
     Scenario(
         "no-role",
         "no-acrpull-role",
         "the identity has no role on the registry",
-        _no_role,
+        Faulty(faults.roles()),
         among=_without("no-acrpull-role"),
         beside=("no-subscription-visible",),
         mended_by=("acrpull",),
@@ -177,7 +110,7 @@ SCENARIOS = (
         "abac-ignores-acrpull",
         "acrpull-ignored-abac",
         "AcrPull on a registry with repository permissions",
-        _abac,
+        Faulty(faults.registry(role_mode="abac")),
         among=_without("acrpull-ignored-abac"),
         mended_by=("reader",),
     ),
@@ -185,7 +118,7 @@ SCENARIOS = (
         "role-too-new",
         "role-propagation-delay",
         "the role was given minutes ago",
-        _too_new,
+        Faulty(_too_new),
         among=_without("role-propagation-delay"),
         unmended="time mends it",
         beside=("no-subscription-visible",),
@@ -194,7 +127,7 @@ SCENARIOS = (
         "role-for-the-kubelet",
         "role-on-wrong-principal",
         "the role was given to the kubelet's identity",
-        _to_the_kubelet,
+        Faulty(_to_the_kubelet),
         among=_without("role-on-wrong-principal"),
         beside=("no-subscription-visible",),
         unmended="the same command as for a missing role mends it",
@@ -203,7 +136,7 @@ SCENARIOS = (
         "other-tenant",
         "tenant-mismatch",
         "the registry is of another tenant",
-        _other_tenant,
+        Faulty(faults.registry(tenant_id=OTHER_TENANT)),
         among=_without("tenant-mismatch"),
         unmended="a managed identity does not leave its tenant",
     ),
@@ -211,7 +144,7 @@ SCENARIOS = (
         "role-for-other-repositories",
         "acrpull-ignored-abac",
         "the role's condition names other repositories",
-        _other_repository,
+        Faulty(faults.registry(role_mode="abac"), faults.roles(OF_ANOTHER_REPOSITORY)),
         among=("no-acrpull-role",),
         mended_by=("reader-scope",),
     ),
@@ -219,7 +152,7 @@ SCENARIOS = (
         "no-metadata-read",
         "token-scope-insufficient",
         "the token may pull and not list tags",
-        _no_metadata,
+        Faulty(faults.roles(PULL_ONLY)),
         unmended="the scope map or role is the registry owner's to change",
         exit_code=0,
     ),
@@ -227,14 +160,14 @@ SCENARIOS = (
         "arm-audience-disabled",
         "arm-audience-disabled",
         "the registry refuses tokens for ARM",
-        _no_arm_audience,
+        Faulty(faults.registry(arm_audience_enabled=False)),
         mended_by=("enable",),
     ),
     Scenario(
         "no-subscription",
         "no-subscription-visible",
         "the identity sees no subscription",
-        _no_subscription,
+        Faulty(_no_subscription),
         unmended="nothing has to change",
         exit_code=0,
     ),

@@ -1,68 +1,24 @@
 """What the operator may not see, what the image lacks, and workloads that do not run."""
 
 from acrcheck.lab import faults
+from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.world import Forbidden, World, healthy
+from acrcheck.lab.world import Forbidden
 
 GROUP = "aadpodidentity.k8s.io"
 LEAVE = "somebody has to give the permission"
 
 
-def _may_not(*forbidden: Forbidden, world: World | None = None) -> World:
-    world = world or healthy()
-    world.operator.forbidden += forbidden
-    return world
-
-
-def _no_exec() -> World:
-    return _may_not(Forbidden("create", "pods", subresource="exec"))
-
-
-def _no_objects() -> World:
-    kinds = (
-        "azureidentities",
-        "azureidentitybindings",
-        "azurepodidentityexceptions",
-        "azureassignedidentities",
-    )
-    return _may_not(*(Forbidden("list", kind, GROUP) for kind in kinds))
-
-
-def _one_namespace() -> World:
-    kinds = ("azureidentities", "azureidentitybindings", "azurepodidentityexceptions")
-    return _may_not(*(Forbidden("list", kind, GROUP, clusterwide=True) for kind in kinds))
-
-
-def _no_nmi_pods() -> World:
-    return _may_not(Forbidden("list", "pods", clusterwide=True))
-
-
-def _bare() -> World:
-    return faults.broken(healthy(), faults.tools())
-
-
-def _bare_and_blocked() -> World:
-    return faults.broken(healthy(), faults.tools("wget"))
-
-
-def _crashing() -> World:
-    return faults.broken(healthy(), faults.crash_workload)
-
-
-def _rolling_out() -> World:
-    return faults.broken(healthy(), faults.roll_out)
-
-
-def _scaled_down() -> World:
-    return faults.broken(healthy(), faults.scale(0))
-
+OBJECTS = ("azureidentities", "azureidentitybindings", "azurepodidentityexceptions")
 
 SCENARIOS = (
     Scenario(
         "no-exec",
         "permission-missing",
         "the operator may not exec into pods",
-        _no_exec,
+        Faulty(
+            faults.forbidden(*(Forbidden(verb, "pods", subresource="exec") for verb in ("create", "get")))
+        ),
         unmended=LEAVE,
         exit_code=3,
     ),
@@ -70,7 +26,11 @@ SCENARIOS = (
         "no-identity-objects",
         "permission-missing",
         "the operator may not read AAD Pod Identity's objects",
-        _no_objects,
+        Faulty(
+            faults.forbidden(
+                *(Forbidden("list", kind, GROUP) for kind in (*OBJECTS, "azureassignedidentities"))
+            )
+        ),
         unmended=LEAVE,
         exit_code=3,
     ),
@@ -78,7 +38,7 @@ SCENARIOS = (
         "one-namespace",
         "permission-missing",
         "the operator may read AAD Pod Identity's objects in the workload's namespace only",
-        _one_namespace,
+        Faulty(faults.forbidden(*(Forbidden("list", kind, GROUP, clusterwide=True) for kind in OBJECTS))),
         unmended=LEAVE,
         exit_code=0,
     ),
@@ -86,7 +46,7 @@ SCENARIOS = (
         "no-pods-of-others",
         "permission-missing",
         "the operator may not see pods of other namespaces, so not NMI's",
-        _no_nmi_pods,
+        Faulty(faults.forbidden(Forbidden("list", "pods", clusterwide=True))),
         unmended=LEAVE,
         exit_code=3,
     ),
@@ -94,7 +54,7 @@ SCENARIOS = (
         "nothing-to-ask-with",
         "",
         "the image has no program that can ask the network",
-        _bare,
+        Faulty(faults.tools()),
         unmended="--allow lets acrcheck bring its own",
         exit_code=3,
     ),
@@ -102,7 +62,7 @@ SCENARIOS = (
         "wget-only",
         "",
         "the image has wget only, which may not carry a secret",
-        _bare_and_blocked,
+        Faulty(faults.tools("wget")),
         unmended="--allow lets acrcheck bring its own",
         exit_code=3,
     ),
@@ -110,7 +70,7 @@ SCENARIOS = (
         "workload-crashing",
         "workload-not-running",
         "the workload's containers crash",
-        _crashing,
+        Faulty(faults.crash_workload),
         unmended="what the workload lacks is not known here",
         beside=("rollout-incomplete",),
     ),
@@ -118,7 +78,7 @@ SCENARIOS = (
         "rolling-out",
         "rollout-incomplete",
         "a rollout is under way, and an old pod is ending",
-        _rolling_out,
+        Faulty(faults.roll_out),
         unmended="it mends itself when the rollout is complete",
         exit_code=0,
     ),
@@ -126,7 +86,7 @@ SCENARIOS = (
         "scaled-to-zero",
         "workload-scaled-to-zero",
         "the workload is scaled to zero",
-        _scaled_down,
+        Faulty(faults.scale(0)),
         mended_by=("scale",),
     ),
 )

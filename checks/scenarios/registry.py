@@ -1,160 +1,112 @@
 """The way to the registry: names, connections, certificates, firewalls, and who answers."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from acrcheck.lab import faults
+from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.world import HOST, ISSUER, REPOSITORY, TAG, Canned, Certificate, World, healthy
+from acrcheck.lab.world import HOST, ISSUER, REPOSITORY, TAG, Canned, Certificate, World
 
+PRIVATELINK = "labreg.privatelink.azurecr.io"
 NETWORK = "the network is not the cluster's to change"
 DENIED = ("firewall-ip-denied", "public-access-disabled", "private-endpoint-dns")
 
 
-def _misspelt() -> World:
-    world = healthy()
-    world.target = replace(world.target, image=f"labrge.azurecr.io/{REPOSITORY}:{TAG}")
-    return world
-
-
-def _no_dns() -> World:
-    return faults.broken(healthy(), faults.rule("unresolved"))
-
-
-def _no_dns_on_node() -> World:
-    return faults.broken(healthy(), faults.rule("unresolved", where=faults.WORKER_NODE))
-
-
-def _blocked() -> World:
-    return faults.broken(healthy(), faults.rule("drop", HOST))
-
-
-def _all_blocked() -> World:
-    return faults.broken(healthy(), faults.rule("drop"))
-
-
-def _refused() -> World:
-    return faults.broken(healthy(), faults.rule("refuse", HOST))
-
-
-def _reset() -> World:
-    return faults.broken(healthy(), faults.rule("reset", HOST))
-
-
-def _private_unreachable() -> World:
-    return faults.broken(healthy(), faults.resolves(HOST, "10.225.0.5"), faults.rule("drop", HOST))
-
-
-def _firewall() -> World:
-    world = healthy()
-    world.registry.ip_rules = ["198.51.100.0/24"]
-    return world
-
-
-def _no_public_access() -> World:
-    world = healthy()
-    world.registry.public_network_access = False
-    return world
-
-
-def _inspected() -> World:
-    return faults.broken(healthy(), faults.rule("inspect"))
-
-
-def _inspected_registry() -> World:
-    return faults.broken(healthy(), faults.rule("inspect", HOST))
-
-
-def _expired() -> World:
-    world = healthy()
+def _expired(world: World) -> None:
     past = world.clock.now() - timedelta(days=3)
     world.network.certificates.insert(0, Certificate(("*.azurecr.io",), ISSUER, past))
-    return world
 
 
-def _privatelink() -> World:
-    host = "labreg.privatelink.azurecr.io"
-    world = faults.broken(healthy(), faults.resolves(host, "10.225.0.5"))
-    world.target = replace(world.target, image=f"{host}/{REPOSITORY}:{TAG}")
-    return world
+def _json(status: int, body: str, *headers: tuple[str, str]) -> Canned:
+    return Canned(status, (("Content-Type", "application/json"), *headers), body)
 
 
-def _answering(key: str, canned: Canned) -> World:
-    world = healthy()
-    world.network.answers[key] = canned
-    return world
-
-
-def _throttled() -> World:
-    message = (
-        "Too many requests. Please visit https://aka.ms/acr/skus#sku-feature-matrix to view limits of all "
-        "service tiers."
+_throttled = Faulty(
+    faults.answers(
+        HOST,
+        _json(
+            429,
+            '{"errors":[{"code":"TOOMANYREQUESTS","message":"Too many requests. Please visit '
+            'https://aka.ms/acr/skus#sku-feature-matrix to view limits of all service tiers."}]}',
+            ("Retry-After", "30"),
+        ),
     )
-    body = f'{{"errors":[{{"code":"TOOMANYREQUESTS","message":"{message}"}}]}}'
-    return _answering(HOST, Canned(429, (("Content-Type", "application/json"), ("Retry-After", "30")), body))
-
-
-def _failing() -> World:
-    body = "<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
-    return _answering(HOST, Canned(503, (("Content-Type", "text/html"), ("Server", "openresty")), body))
-
-
-def _other_registry() -> World:
-    header = 'Bearer realm="https://auth.docker.io/token",service="registry.docker.io"'
-    body = '{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}'
-    headers = (("Content-Type", "application/json"), ("Www-Authenticate", header))
-    return _answering(f"{HOST}/v2/", Canned(401, headers, body))
-
-
-def _web_page() -> World:
-    return _answering(HOST, Canned(200, (("Content-Type", "text/html"),), "<html>Please sign in</html>"))
-
-
-def _arm_refuses() -> World:
-    body = '{"error":{"code":"InvalidAuthenticationToken","message":"The access token is invalid."}}'
-    return _answering("management.azure.com", Canned(401, (("Content-Type", "application/json"),), body))
-
-
+)
+_other_registry = Faulty(
+    faults.answers(
+        f"{HOST}/v2/",
+        _json(
+            401,
+            '{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}',
+            (
+                "Www-Authenticate",
+                'Bearer realm="https://auth.docker.io/token",service="registry.docker.io"',
+            ),
+        ),
+    )
+)
 SCENARIOS = (
     Scenario(
         "registry-misspelt",
         "registry-name-wrong",
         "the registry's name does not exist",
-        _misspelt,
+        Faulty(faults.target(image=f"labrge.azurecr.io/{REPOSITORY}:{TAG}")),
         unmended="only a person knows the name that was meant",
     ),
-    Scenario("no-dns", "node-dns-broken", "no name resolves from the pods", _no_dns, unmended=NETWORK),
     Scenario(
-        "no-dns-on-node", "node-dns-broken", "no name resolves on one node", _no_dns_on_node, unmended=NETWORK
+        "no-dns",
+        "node-dns-broken",
+        "no name resolves from the pods",
+        Faulty(faults.rule("unresolved")),
+        unmended=NETWORK,
     ),
     Scenario(
-        "egress-blocked", "egress-blocked", "the way to the registry is blocked", _blocked, unmended=NETWORK
+        "no-dns-on-node",
+        "node-dns-broken",
+        "no name resolves on one node",
+        Faulty(faults.rule("unresolved", where=faults.WORKER_NODE)),
+        unmended=NETWORK,
     ),
     Scenario(
-        "all-egress-blocked", "egress-blocked", "every way out is blocked", _all_blocked, unmended=NETWORK
+        "egress-blocked",
+        "egress-blocked",
+        "the way to the registry is blocked",
+        Faulty(faults.rule("drop", HOST)),
+        unmended=NETWORK,
+    ),
+    Scenario(
+        "all-egress-blocked",
+        "egress-blocked",
+        "every way out is blocked",
+        Faulty(faults.rule("drop")),
+        unmended=NETWORK,
     ),
     Scenario(
         "connection-refused",
         "egress-blocked",
         "connections to the registry are refused",
-        _refused,
+        Faulty(faults.rule("refuse", HOST)),
         unmended=NETWORK,
     ),
     Scenario(
-        "connection-reset", "egress-blocked", "TLS with the registry is cut off", _reset, unmended=NETWORK
+        "connection-reset",
+        "egress-blocked",
+        "TLS with the registry is cut off",
+        Faulty(faults.rule("reset", HOST)),
+        unmended=NETWORK,
     ),
     Scenario(
         "private-endpoint-unreachable",
         "private-endpoint-unreachable",
         "the private endpoint cannot be reached",
-        _private_unreachable,
+        Faulty(faults.resolves(HOST, "10.225.0.5"), faults.rule("drop", HOST)),
         unmended=NETWORK,
     ),
     Scenario(
         "registry-firewall",
         "firewall-ip-denied",
         "the registry's firewall does not let the pods in",
-        _firewall,
+        Faulty(faults.registry(ip_rules=["198.51.100.0/24"])),
         among=DENIED[1:],
         mended_by=("allow",),
     ),
@@ -162,7 +114,7 @@ SCENARIOS = (
         "public-access-disabled",
         "public-access-disabled",
         "the registry takes private endpoints only",
-        _no_public_access,
+        Faulty(faults.registry(public_network_access=False)),
         among=DENIED,
         unmended=NETWORK,
     ),
@@ -170,28 +122,31 @@ SCENARIOS = (
         "tls-intercepted",
         "tls-untrusted-ca",
         "somebody on the way signs in the registry's name",
-        _inspected_registry,
+        Faulty(faults.rule("inspect", HOST)),
         unmended=NETWORK,
     ),
     Scenario(
         "all-tls-intercepted",
         "tls-untrusted-ca",
         "somebody on the way signs in everybody's name",
-        _inspected,
+        Faulty(faults.rule("inspect")),
         unmended=NETWORK,
     ),
     Scenario(
         "certificate-expired",
         "tls-server-cert-expired",
         "the registry's certificate has run out",
-        _expired,
+        Faulty(_expired),
         unmended="the certificate is the registry's",
     ),
     Scenario(
         "privatelink-name",
         "privatelink-name-used",
         "the registry is called by its privatelink name",
-        _privatelink,
+        Faulty(
+            faults.resolves(PRIVATELINK, "10.225.0.5"),
+            faults.target(image=f"{PRIVATELINK}/{REPOSITORY}:{TAG}"),
+        ),
         unmended="only a person can correct the reference",
     ),
     Scenario(
@@ -202,7 +157,20 @@ SCENARIOS = (
         unmended="time mends it",
     ),
     Scenario(
-        "registry-failing", "service-incident", "the registry answers 503", _failing, unmended="time mends it"
+        "registry-failing",
+        "service-incident",
+        "the registry answers 503",
+        Faulty(
+            faults.answers(
+                HOST,
+                Canned(
+                    503,
+                    (("Content-Type", "text/html"), ("Server", "openresty")),
+                    "<html><head><title>503 Service Temporarily Unavailable</title></head></html>",
+                ),
+            )
+        ),
+        unmended="time mends it",
     ),
     Scenario(
         "other-registry",
@@ -215,14 +183,24 @@ SCENARIOS = (
         "web-page",
         "not-an-azure-registry",
         "a login page answers under the name",
-        _web_page,
+        Faulty(
+            faults.answers(HOST, Canned(200, (("Content-Type", "text/html"),), "<html>Please sign in</html>"))
+        ),
         unmended=NETWORK,
     ),
     Scenario(
         "arm-refuses",
         "arm-refuses-token",
         "ARM refuses the identity's token",
-        _arm_refuses,
+        Faulty(
+            faults.answers(
+                "management.azure.com",
+                _json(
+                    401,
+                    '{"error":{"code":"InvalidAuthenticationToken","message":"The access token is invalid."}}',
+                ),
+            )
+        ),
         unmended="the identity, or the cloud, is another one",
     ),
 )

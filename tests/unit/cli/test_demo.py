@@ -60,6 +60,37 @@ def test_a_scenario_by_all_formats() -> None:
     assert "pod-label-missing" in called("label-missing", "-o", "name").stdout
 
 
+def test_a_printing_scenario_shows_the_text_and_what_it_means() -> None:
+    """First the program's words, then the causes; exit code as of a diagnosis that names one."""
+    result = called("pull-qps", "--ascii", "--color", "never")
+    assert result.exit_code == 0
+    assert result.stdout.index("pull QPS exceeded") < result.stdout.index("95% kubelet-pull-qps")
+    document = json.loads(called("pull-qps", "-o", "json").stdout)
+    assert (document["kind"], document["causes"][0]["id"]) == ("Diagnosis", "kubelet-pull-qps")
+    assert called("pull-qps", "-o", "name").stdout.split()[0] == "kubelet-pull-qps"
+
+
+def test_a_text_without_a_failure_exits_as_a_diagnosis_does() -> None:
+    """Nothing is named, and it is said so."""
+    result = called("pull-succeeds")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (3, "nothing here is a failure")
+
+
+@pytest.mark.parametrize("cause", ["pod-label-missing", "kubelet-pull-qps"])
+def test_a_cause_means_its_first_scenario(cause: str) -> None:
+    """Whichever way it is seen."""
+    first = next(item.id for item in SCENARIOS if item.cause == cause)
+    shown = called(cause, "-o", "name")
+    assert shown.exit_code == called(first, "-o", "name").exit_code
+    assert cause in shown.stdout
+
+
+def test_the_list_says_what_shows_a_scenario() -> None:
+    """A run or a text."""
+    listed = json.loads(called("--list", "-o", "json").stdout)["scenarios"]
+    assert {item["seen"] for item in listed} == {"run", "text"}
+
+
 def test_lists_all_scenarios() -> None:
     """One each, by all formats."""
     ids = [item.id for item in SCENARIOS]
