@@ -1,15 +1,19 @@
 """From observations to ranked causes and remedies.
 
-A cause is a candidate where all that it requires was seen on one place (a pod, a node, a route), or could not
-be looked at while something that speaks for it was seen. What contradicts it, on that place, drops it. A cause
-drops the candidates of the layers it hides. Confidence is 1.0 when no neighbour remains a candidate; otherwise
-the neighbours share it, each weighted by the evidence that speaks for it.
+A cause is a candidate where all that it requires was seen on one place (a pod, a node, a route), or could not be
+looked at while something that speaks for it was seen. What contradicts it, on that place, drops it. A cause drops
+the candidates of the layers it hides when it explains their failures. Confidence is 1.0 when all was looked at and
+no neighbour remains a candidate; otherwise the neighbours share it, each weighted by the evidence that speaks for
+it. Guesses about the same trouble are neighbours too, and leave a share for what was not looked at.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from acrcheck.model import Cause, Finding, Level, Observation, Result, Status, Step
+
+UNSEEN = 0.5
+"""The weight of what was not looked at, beside guesses alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,11 @@ class _Candidate:
         """How much speaks for it, beside what it requires."""
         speaking = {observation.id for observation in self.observations} & set(self.cause.supports)
         return (1.0 if self.whole else 0.5) * (1 + len(speaking))
+
+    @property
+    def trouble(self) -> tuple[Observation, ...]:
+        """What fails or warns by it; what was only noted needs no explanation."""
+        return tuple(item for item in self.observations if item.kind.level is not Level.NOTE)
 
 
 def diagnose(
@@ -55,12 +64,14 @@ def diagnose(
         for candidate in left
     ]
     hiders = set(hidden.values())
+    guesses = {candidate.cause.id for candidate in left if not candidate.whole}
     return tuple(
         sorted(
             findings,
             key=lambda finding: (
                 not _fails(finding),
                 finding.cause.id not in hiders,
+                finding.cause.id in guesses,
                 -finding.confidence,
                 layers.index(finding.cause.layer),
                 finding.cause.id,
@@ -75,10 +86,12 @@ def _fails(finding: Finding) -> bool:
 
 def _blind(results: tuple[Result, ...]) -> dict[str, Result]:
     """Give the kinds that might be there and were not looked for, each with the result that says why."""
+    unknown = {result.check.id: result for result in results if result.status is Status.UNKNOWN}
     return {
-        kind.id: result
+        kind.id: unknown.get(result.blocked_by, result)
         for result in results
-        if result.status in {Status.UNKNOWN, Status.SKIP} and (result.inconclusive or result.blocked_by)
+        if result.status is Status.UNKNOWN
+        or (result.status is Status.SKIP and (result.inconclusive or result.blocked_by))
         for kind in result.check.sees
     }
 
@@ -96,7 +109,7 @@ def _candidate(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, 
     kept: dict[int, Observation] = {}
     scopes: list[frozenset[str]] = []
     whole = False
-    for anchor in anchors or [item for item in supporting if item.kind.level is Level.FAIL]:
+    for anchor in anchors or [item for item in supporting if item.kind.level is not Level.NOTE]:
         place = anchor.subject.scope
         here = [item for item in seen if _touch(item.subject.scope, place)]
         ids = {item.id for item in here}
@@ -119,25 +132,22 @@ def _candidate(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, 
 def _drop_guesses(candidates: list[_Candidate]) -> list[_Candidate]:
     """A cause of which something could not be looked at stays only while a failure is left unexplained."""
     explained = {
-        id(observation)
-        for candidate in candidates
-        if candidate.whole
-        for observation in candidate.observations
-        if observation.kind.level is Level.FAIL
+        id(observation) for candidate in candidates if candidate.whole for observation in candidate.trouble
     }
 
     def needed(candidate: _Candidate) -> bool:
-        failures = [item for item in candidate.observations if item.kind.level is Level.FAIL]
         neighbour = any(candidate.cause.id in other.cause.neighbours for other in candidates if other.whole)
-        return neighbour or any(id(item) not in explained for item in failures)
+        return neighbour or any(id(item) not in explained for item in candidate.trouble)
 
     return [candidate for candidate in candidates if candidate.whole or needed(candidate)]
 
 
 def _hides(hider: _Candidate, other: _Candidate) -> bool:
-    """A whole cause hides those of the layers it names, where it covers every place they are seen on."""
+    """A whole cause hides those of the layers it names whose failures it explains, on every place they are seen on."""
+    explained = {*hider.cause.supports, *(name for group in hider.cause.requires for name in group)}
     return (
         hider.whole
+        and explained >= {item.id for item in other.trouble}
         and hider.cause.id != other.cause.id
         and other.cause.layer in hider.cause.hides
         and other.cause.id not in hider.cause.neighbours
@@ -174,13 +184,17 @@ def _covered(candidates: list[_Candidate], hidden: Mapping[str, str]) -> dict[st
 
 
 def _troubled(candidate: _Candidate) -> tuple[str, ...]:
-    """Name the checks that fail or warn by it; one that only noted something needs no explanation."""
-    return tuple(item.check for item in candidate.observations if item.kind.level is not Level.NOTE)
+    """Name the checks that fail or warn by it."""
+    return tuple(item.check for item in candidate.trouble)
 
 
-def _meet(one: _Candidate, other: _Candidate) -> bool:
-    """Two causes are alternatives only where both may be: what is seen on one pod says nothing of another."""
-    return any(_touch(here, there) for here in one.scopes for there in other.scopes)
+def _alternatives(one: _Candidate, other: _Candidate) -> bool:
+    """Neighbours are alternatives, and so are two guesses about the same trouble; but only where both may be."""
+    neighbours = other.cause.id in one.cause.neighbours or one.cause.id in other.cause.neighbours
+    guesses = not one.whole and not other.whole and any(item in other.trouble for item in one.trouble)
+    return (neighbours or guesses) and any(
+        _touch(here, there) for here in one.scopes for there in other.scopes
+    )
 
 
 def _finding(
@@ -193,12 +207,9 @@ def _finding(
     values: Mapping[str, str],
 ) -> Finding:
     cause = candidate.cause
-    group = [candidate] + [
-        other
-        for other in left
-        if (other.cause.id in cause.neighbours or cause.id in other.cause.neighbours)
-        and _meet(candidate, other)
-    ]
+    group = [candidate]
+    group += [other for other in left if other is not candidate and _alternatives(candidate, other)]
+    unseen = 0.0 if any(member.whole for member in group) else UNSEEN
     explained = tuple(dict.fromkeys((*_troubled(candidate), *covered)))
     blocked = tuple(
         dict.fromkeys(
@@ -207,7 +218,7 @@ def _finding(
     )
     return Finding(
         cause=cause,
-        confidence=round(candidate.weight / sum(other.weight for other in group), 2),
+        confidence=round(candidate.weight / (unseen + sum(other.weight for other in group)), 2),
         observations=candidate.observations,
         explains=explained,
         blocks=blocked,

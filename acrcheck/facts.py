@@ -140,7 +140,8 @@ class IdentityObjects:
 
     identities: tuple[dict[str, Any], ...]
     bindings: tuple[dict[str, Any], ...]
-    exceptions: tuple[dict[str, Any], ...]
+    exceptions: tuple[dict[str, Any], ...] | None
+    """None when they may not be read."""
     everywhere: bool
     """True when all namespaces could be read."""
 

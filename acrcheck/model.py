@@ -268,6 +268,7 @@ class Cause:
     supports: tuple[str, ...]
     contradicts: tuple[str, ...]
     hides: tuple[str, ...]
+    """Layers of which nothing can be seen where it is at work, or only failures that it requires or is supported by."""
     neighbours: tuple[str, ...]
     means: str
     remedies: tuple[Remedy, ...]

@@ -25,6 +25,7 @@ from acrcheck.api import (
     Observation,
     Outcome,
     Resource,
+    Status,
     Subject,
     Target,
     fail,
@@ -47,6 +48,7 @@ from acrcheck.facts import (
     OwnToken,
     Pod,
     PodLabel,
+    Tokens,
     Workload,
 )
 
@@ -193,14 +195,14 @@ def identity_objects(found: Crds, workload: Workload, cluster: Cluster) -> Looki
     del found
     identities, all_identities = _read(cluster, AZURE_IDENTITIES, workload.namespace)
     bindings, all_bindings = _read(cluster, AZURE_IDENTITY_BINDINGS, workload.namespace)
-    exceptions, _ = _read(cluster, AZURE_POD_IDENTITY_EXCEPTIONS, workload.namespace)
+    exceptions = _exceptions(cluster, workload.namespace)
     everywhere = all_identities and all_bindings
     if not everywhere:
         yield ONE_NAMESPACE(where=workload.namespace)
     own = [item for item in (*identities, *bindings) if namespace(item) == workload.namespace]
     addon = any(_by_aks(item) for item in own or (*identities, *bindings))
     yield ADDON() if addon else NOT_ADDON()
-    return IdentityObjects(tuple(identities), tuple(bindings), tuple(exceptions), everywhere)
+    return IdentityObjects(tuple(identities), tuple(bindings), exceptions, everywhere)
 
 
 def _read(cluster: Cluster, resource: Resource, where: str) -> tuple[list[dict[str, Any]], bool]:
@@ -209,6 +211,15 @@ def _read(cluster: Cluster, resource: Resource, where: str) -> tuple[list[dict[s
     if answer.outcome is Outcome.FORBIDDEN:
         return cluster.list(resource, where).items(), False
     return answer.items(), True
+
+
+def _exceptions(cluster: Cluster, where: str) -> tuple[dict[str, Any], ...] | None:
+    """Read the exceptions. That nobody may see them hides no binding and no identity."""
+    for scope in ("", where):
+        answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS, scope)
+        if answer.outcome is not Outcome.FORBIDDEN:
+            return tuple(answer.items())
+    return None
 
 
 def _by_aks(item: dict[str, Any]) -> bool:
@@ -381,10 +392,16 @@ def mic(nmis: Nmis, cluster: Cluster) -> Looking[None]:
             yield MIC_NOT_READY(mic=name(item), mic_namespace=namespace(item))
 
 
-def host_network(pod: Pod, own: Maybe[OwnToken]) -> Looking[None]:
+def host_network(pod: Pod, asked: Maybe[Tokens], own: Maybe[OwnToken]) -> Looking[None]:
     """A pod has a network of its own, or the node's identity is the one it wants."""
-    if pod.host_network and own.value is None:
-        yield HOST_NETWORK(pod=pod.name)
+    if not pod.host_network or own.value is not None:
+        return
+    if asked.value is None or own.status is Status.UNKNOWN:
+        raise CannotLookError(
+            f"pod {pod.name} uses its node's network, and what its node gives it could not be seen: "
+            f"{own.reason or asked.reason}"
+        )
+    yield HOST_NETWORK(pod=pod.name)
 
 
 def proxy(pod: Pod) -> Looking[None]:
@@ -415,13 +432,15 @@ def bound(
 ) -> Looking[Bound | None]:
     """A binding's selector equals the label, and its AzureIdentity exists."""
     if label.value is None:
-        raise NotApplicableError("the pod has no label to match", blocked_by="label-pods")
+        blocked_by = "" if pod.host_network else "label-pods"
+        raise NotApplicableError("the pod has no label to match", blocked_by=blocked_by)
     same = [item for item in objects.bindings if text(item, "spec", "selector") == label.value]
     node = nmis.value.by_node.get(pod.node) if nmis.value else None
     namespaced = bool(node and (node.namespaced or node.mode == "managed"))
     near = [
         item for item in same if not _apart(item, pod, objects) and not (namespaced and _elsewhere(item, pod))
     ]
+    _refuse_half_seen(pod, near, objects, nmis, namespaced=namespaced)
     if not near:
         where = f" in namespace {pod.namespace}" if namespaced else ""
         hints = list(_hints(label.value, same, objects, pod.namespace))
@@ -449,6 +468,24 @@ def bound(
     if len(identities) > 1 and not target.identity_client_id:
         yield SEVERAL(count=len(identities), pod=pod.name, names=", ".join(map(title, identities)))
     return Bound(tuple(identities)) if identities else None
+
+
+def _refuse_half_seen(
+    pod: Pod, near: list[dict[str, Any]], objects: IdentityObjects, nmis: Maybe[Nmis], *, namespaced: bool
+) -> None:
+    """Raise CannotLookError where another namespace decides, and it or NMI's mode could not be seen."""
+    elsewhere = [item for item in near if _elsewhere(item, pod)]
+    permission = None
+    if nmis.status is Status.UNKNOWN and near and elsewhere == near:
+        permission, lacking = PODS.permission("list"), "NMI's mode, and so whether that binding counts"
+    elif not objects.everywhere and not near and not namespaced:
+        permission, lacking = AZURE_IDENTITY_BINDINGS.permission("list"), "the bindings of other namespaces"
+    elif not objects.everywhere and any(_identity_of(item, objects) is None for item in elsewhere):
+        permission, lacking = AZURE_IDENTITIES.permission("list"), "the AzureIdentity of that namespace"
+    if permission:
+        raise CannotLookError(
+            f"not permitted to {permission.text}: {lacking} could not be seen", permission=permission
+        )
 
 
 def _only_identity(objects: IdentityObjects, where: str, *, namespaced: bool) -> tuple[str, str]:
@@ -534,6 +571,9 @@ def _missing_identity(binding: dict[str, Any], objects: IdentityObjects) -> Iter
 
 def exception(pod: Pod, objects: IdentityObjects) -> Looking[None]:
     """No AzurePodIdentityException covers a pod."""
+    if objects.exceptions is None:
+        permission = AZURE_POD_IDENTITY_EXCEPTIONS.permission("list", pod.namespace)
+        raise CannotLookError(f"not permitted to {permission.text}", permission=permission)
     for item in objects.exceptions:
         if namespace(item) != pod.namespace:
             continue
@@ -647,7 +687,13 @@ CHECKS = (
         sees=(MIC_ABSENT, MIC_NOT_READY),
         asks=(("list", "deployments.apps", "all"),),
     ),
-    Check("host-network", "pods have a network of their own", host_network, sees=(HOST_NETWORK,), each=Pod),
+    Check(
+        "host-network",
+        "pods have a network of their own",
+        host_network,
+        sees=(HOST_NETWORK,),
+        each=Pod,
+    ),
     Check("proxy", "no proxy swallows the token request", proxy, sees=(PROXY,), each=Pod),
     Check(
         "binding",

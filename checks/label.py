@@ -40,6 +40,14 @@ POD_OLDER = fail(
 )
 POD_EMPTY = fail("pod-label-empty", "the label {key} of pod {pod} is empty")
 POD_WRONG_CASE = fail("pod-label-wrong-case", "pod {pod} carries {found}: the key must be {key}")
+NO_EFFECT = note(
+    "template-label-without-effect",
+    "the pods use their node's network: NMI never sees them, whatever label they carry",
+)
+POD_NO_EFFECT = note(
+    "pod-label-without-effect",
+    "pod {pod} uses its node's network: NMI never sees it, whatever label it carries",
+)
 POD_LABELLED = note("pod-labelled", "pod {pod} carries {key}={value}")
 
 
@@ -52,7 +60,9 @@ def template_label(
     value = labels.get(LABEL)
     selector = _selector(objects.value, workload.namespace, target)
     wrong = _wrong_case(labels)
-    if value:
+    if not value and workload.pod_spec.get("hostNetwork"):
+        yield NO_EFFECT()
+    elif value:
         yield LABELLED(key=LABEL, value=value)
     elif value == "":
         yield TEMPLATE_EMPTY(workload=name, key=LABEL, selector=selector)
@@ -108,7 +118,9 @@ def pod_label(pod: Pod, template: TemplateLabel) -> Looking[PodLabel]:
     """A running pod carries the label."""
     value = pod.labels.get(LABEL)
     wrong = _wrong_case(pod.labels)
-    if value:
+    if not value and pod.host_network:
+        yield POD_NO_EFFECT(pod=pod.name)
+    elif value:
         yield POD_LABELLED(pod=pod.name, key=LABEL, value=value)
     elif value == "":
         yield POD_EMPTY(pod=pod.name, key=LABEL)
@@ -126,13 +138,21 @@ CHECKS = (
         "label-template",
         "the pod template carries aadpodidbinding",
         template_label,
-        sees=(TEMPLATE_WITHOUT, TEMPLATE_WRONG_CASE, TEMPLATE_EMPTY, LABELLED, ON_OWNER_ONLY, BY_HAND),
+        sees=(
+            TEMPLATE_WITHOUT,
+            TEMPLATE_WRONG_CASE,
+            TEMPLATE_EMPTY,
+            LABELLED,
+            ON_OWNER_ONLY,
+            BY_HAND,
+            NO_EFFECT,
+        ),
     ),
     Check(
         "label-pods",
         "every pod carries aadpodidbinding",
         pod_label,
-        sees=(POD_WITHOUT, POD_OLDER, POD_EMPTY, POD_WRONG_CASE, POD_LABELLED),
+        sees=(POD_WITHOUT, POD_OLDER, POD_EMPTY, POD_WRONG_CASE, POD_LABELLED, POD_NO_EFFECT),
         each=Pod,
     ),
 )

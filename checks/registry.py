@@ -54,6 +54,9 @@ OTHERS_RESOLVE = note("other-names-resolve", "{other} resolves from {pod}")
 NONE_RESOLVE = note("no-name-resolves", "{other} does not resolve from {pod} either")
 PRIVATE = note("registry-address-private", "{host} resolves to the private address {address}")
 PUBLIC = note("registry-address-public", "{host} resolves to the public address {address}")
+PRIVATE_LINK = note(
+    "registry-has-private-endpoint", "{host} is an alias of {alias}: it has a private endpoint"
+)
 NO_CONNECTION = fail("registry-connect-timeout", "no connection from {pod} to {host}:443: {said}")
 CONNECTION_REFUSED = fail("registry-connect-refused", "connection from {pod} to {host}:443 refused: {said}")
 UNTRUSTED = fail(
@@ -192,6 +195,9 @@ def dns(route: Route, wire: Wire, target: Target) -> Looking[Resolution | None]:
     yield (PRIVATE if private else PUBLIC)(
         host=route.host, address=", ".join(answer.addresses), evidence={"chain": list(answer.chain)}
     )
+    alias = next((name for name in answer.chain if ".privatelink." in name), "")
+    if alias:
+        yield PRIVATE_LINK(host=route.host, alias=alias)
     return Resolution(answer.addresses, private)
 
 
@@ -508,7 +514,7 @@ CHECKS = (
         "registry-dns",
         "the registry's name resolves",
         dns,
-        sees=(UNRESOLVED, OTHERS_RESOLVE, NONE_RESOLVE, PRIVATE, PUBLIC),
+        sees=(UNRESOLVED, OTHERS_RESOLVE, NONE_RESOLVE, PRIVATE, PUBLIC, PRIVATE_LINK),
         each=Route,
         asks=asking.EXEC,
     ),

@@ -19,6 +19,7 @@ from acrcheck.api import (
     Outcome,
     Permission,
     Response,
+    Status,
     SubjectGoneError,
     Target,
     Trouble,
@@ -30,7 +31,17 @@ from acrcheck.api import (
 )
 from acrcheck.azure.clouds import cloud_of
 from acrcheck.azure.imds import HELD_AFTER, Spoken, listen, token_request
-from acrcheck.facts import ApplicationLog, Bound, Identity, Nmis, Nodes, OwnToken, Pod, Tokens
+from acrcheck.facts import (
+    ApplicationLog,
+    Bound,
+    Identity,
+    IdentityObjects,
+    Nmis,
+    Nodes,
+    OwnToken,
+    Pod,
+    Tokens,
+)
 
 from .binding import node_subject
 from .objects import text
@@ -265,7 +276,12 @@ def _short(text: str, most: int = 220) -> str:
 
 
 def own_token(
-    pod: Pod, given: Tokens, identity: Maybe[Identity], bound: Maybe[Bound], clock: Clock
+    pod: Pod,
+    given: Tokens,
+    objects: Maybe[IdentityObjects],
+    identity: Maybe[Identity],
+    bound: Maybe[Bound],
+    clock: Clock,
 ) -> Looking[OwnToken | None]:
     """The token is of the identity that the AzureIdentity names, and valid now."""
     spoken = next((item for item in (given.arm, given.registry, given.bare) if item and item.token), None)
@@ -281,6 +297,11 @@ def own_token(
         )
     if wanted is None:
         yield UNCOMPARED()
+        if spoken.who == "imds" and Status.UNKNOWN in {objects.status, bound.status}:
+            raise CannotLookError(
+                f"IMDS itself gave pod {pod.name} a token of client id {got}, and the AzureIdentity that says whose it "
+                "should be could not be read"
+            )
     elif got.lower() != wanted.client_id.lower():
         seen = OTHER_IDENTITY(
             pod=pod.name, node=pod.node, got=got, identity=wanted.name, wanted=wanted.client_id

@@ -8,6 +8,7 @@ import pytest
 from acrcheck.api import (
     AZURE_ASSIGNED_IDENTITIES,
     AZURE_IDENTITIES,
+    AZURE_POD_IDENTITY_EXCEPTIONS,
     NODES,
     PODS,
     Answer,
@@ -17,6 +18,7 @@ from acrcheck.api import (
     Maybe,
     NotApplicableError,
     Outcome,
+    Status,
     Target,
     Vantage,
 )
@@ -33,6 +35,7 @@ from acrcheck.facts import (
     OwnToken,
     Pod,
     PodLabel,
+    Tokens,
 )
 from checks.binding import (
     CHECKS,
@@ -84,16 +87,27 @@ LABEL_OK = PodLabel("coder")
 NOBODY = Target()
 
 
+ASKED = Tokens(Vantage("exec"), None, None, None)
+
+
+def unowned() -> Maybe[OwnToken]:
+    """No token was given, or another identity's."""
+    return Maybe(None, Status.SKIP)
+
+
 def served(body: Any) -> Looking[Crds | None]:
     """Look at what the API server serves of the group."""
     return crds(ApiServer("v1.36.3"), FakeCluster(answers={GROUP: good(body)}))
 
 
 def objects_of(
-    *identities: Any, bindings: tuple[Any, ...] = (), exceptions: tuple[Any, ...] = ()
+    *identities: Any,
+    bindings: tuple[Any, ...] = (),
+    exceptions: tuple[Any, ...] | None = (),
+    everywhere: bool = True,
 ) -> IdentityObjects:
     """Objects of the identity API."""
-    return IdentityObjects(identities, bindings, exceptions, everywhere=True)
+    return IdentityObjects(identities, bindings, exceptions, everywhere)
 
 
 def read(**fake: Any) -> Looking[IdentityObjects]:
@@ -185,9 +199,11 @@ def bind(
     label: PodLabel = LABEL_OK,
     nmis: Maybe[Nmis] | None = None,
     target: Target = NOBODY,
+    everywhere: bool = True,
 ) -> Looking[Bound | None]:
     """Match a pod in namespace coder with these bindings."""
-    return bound(pod(), label, objects_of(*identities, bindings=items), nmis or unknown(), target)
+    objects = objects_of(*identities, bindings=items, everywhere=everywhere)
+    return bound(pod(), label, objects, nmis or known(on_node("standard")), target)
 
 
 def shielded(
@@ -239,7 +255,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("nmi", "nmi-namespaced"): lambda: nmis_of(nmi_pod("--forceNamespaced")),
     ("mic", "mic-absent"): mics,
     ("mic", "mic-not-ready"): lambda: mics(mic_deployment(ready=None)),
-    ("host-network", "host-network"): lambda: host_network(HOSTED, unknown()),
+    ("host-network", "host-network"): lambda: host_network(HOSTED, known(ASKED), unowned()),
     ("proxy", "proxy-covers-imds"): lambda: proxied(http_proxy="http://proxy:3128"),
     ("binding", "binding-none"): lambda: bind(binding("other")),
     ("binding", "label-is-identity-name"): lambda: bind(binding("blue", "coder")),
@@ -543,8 +559,17 @@ def test_a_mic_that_does_not_say_it_is_ready_is_not(status: Any) -> None:
 def test_a_node_network_that_gives_the_right_identity_is_no_fault() -> None:
     """The node's own identity may be the one that is wanted."""
     own = OwnToken(Vantage("exec"), None, None, {})
-    assert sight(host_network(HOSTED, known(own))) == []
-    assert sight(host_network(pod(), unknown())) == []
+    assert sight(host_network(HOSTED, known(ASKED), known(own))) == []
+    assert sight(host_network(pod(), unknown(), unknown())) == []
+
+
+@pytest.mark.parametrize(("asked", "own"), [(unknown(), unowned()), (known(ASKED), unknown())])
+def test_a_node_network_of_which_nothing_was_seen_is_unknown(
+    asked: Maybe[Tokens], own: Maybe[OwnToken]
+) -> None:
+    """Where the token, or whose it should be, could not be seen, the node's identity may be the one wanted."""
+    with pytest.raises(CannotLookError, match="uses its node's network"):
+        look(host_network(HOSTED, asked, own))
 
 
 @pytest.mark.parametrize(
@@ -602,6 +627,42 @@ def test_standard_mode_matches_over_namespaces() -> None:
     assert [item.id for item in seen] == ["pod-bound"]
     assert fact is not None
     assert fact.identities[0]["metadata"]["namespace"] == "red"
+
+
+BOUND_ELSEWHERE: Any = {"identities": (identity(namespace="red"),)}
+
+
+def test_where_nmis_mode_is_not_known_a_binding_elsewhere_decides_nothing() -> None:
+    """In standard mode it counts, in managed mode it does not; one in the own namespace counts in both."""
+    with pytest.raises(CannotLookError, match="list pods in all namespaces: NMI's mode"):
+        look(bind(binding(namespace="red"), nmis=unknown(), **BOUND_ELSEWHERE))
+    assert sight(bind(binding(), nmis=unknown())) == ["pod-bound"]
+
+
+def test_a_binding_that_may_be_in_an_unread_namespace_is_not_missing() -> None:
+    """In standard mode every namespace counts; in managed mode the own one is enough to tell."""
+    with pytest.raises(CannotLookError, match="the bindings of other namespaces"):
+        look(bind(everywhere=False))
+    assert sight(bind(everywhere=False, nmis=known(on_node("managed")))) == ["binding-none"]
+
+
+def test_an_identity_that_may_be_in_an_unread_namespace_is_not_missing() -> None:
+    """The binding of another namespace is seen, and the AzureIdentity beside it is not."""
+    with pytest.raises(CannotLookError, match="the AzureIdentity of that namespace"):
+        look(bind(binding(namespace="red"), identities=(), everywhere=False))
+
+
+def test_exceptions_that_may_not_be_read_hide_only_themselves() -> None:
+    """Identities and bindings are read; whether an exception covers the pod is unknown, with the permission."""
+    answers = {
+        ("azurepodidentityexceptions", name): refused(AZURE_POD_IDENTITY_EXCEPTIONS, name)
+        for name in ("", NAMESPACE)
+    }
+    _, objects = look(read(answers=answers))
+    assert objects.everywhere
+    with pytest.raises(CannotLookError, match="list azurepodidentityexceptions") as caught:
+        look(exception(pod(), objects))
+    assert caught.value.permission
 
 
 @pytest.mark.parametrize("nmis", [on_node("managed"), on_node("standard", namespaced=True)])

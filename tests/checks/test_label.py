@@ -29,6 +29,7 @@ from tests.checks.looking import (
 )
 
 BARE = pod(labels={})
+HOSTED = pod(labels={}, spec={"hostNetwork": True})
 
 
 def template(
@@ -37,9 +38,12 @@ def template(
     own: Any = None,
     objects: Maybe[IdentityObjects] | None = None,
     target: Target | None = None,
+    hosted: bool = False,
 ) -> Looking[TemplateLabel]:
     """Look at a template with these labels; `own` are those of the Deployment itself."""
     manifest = deployment(metadata={"labels": own})
+    if hosted:
+        manifest["spec"]["template"]["spec"] = {"hostNetwork": True}
     manifest["spec"]["template"]["metadata"]["labels"] = labels
     return template_label(workload(manifest), each(*pods), objects or unknown(), target or Target())
 
@@ -56,6 +60,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("label-template", "template-labelled"): lambda: template({LABEL: "coder"}, pod()),
     ("label-template", "label-on-workload-only"): lambda: template({}, BARE, own={LABEL: "coder"}),
     ("label-template", "label-by-hand"): lambda: template({}, pod()),
+    ("label-template", "template-label-without-effect"): lambda: template({}, BARE, hosted=True),
+    ("label-pods", "pod-label-without-effect"): lambda: pod_label(HOSTED, TemplateLabel(None)),
     ("label-pods", "pod-without-label"): lambda: on_pod({}),
     ("label-pods", "pod-older-than-template"): lambda: on_pod({}, "coder"),
     ("label-pods", "pod-label-empty"): lambda: on_pod({LABEL: ""}),

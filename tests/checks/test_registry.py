@@ -226,6 +226,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("registry-dns", "no-name-resolves"): lambda: resolving(UNRESOLVED, UNRESOLVED),
     ("registry-dns", "registry-address-private"): lambda: resolving(Resolved(("10.1.0.4",))),
     ("registry-dns", "registry-address-public"): lambda: resolving(Resolved(("20.62.128.1",))),
+    ("registry-dns", "registry-has-private-endpoint"): lambda: resolving(
+        Resolved(("20.62.128.1",), ("myregistry.privatelink.azurecr.io", "eus.fe.azcr.io"))
+    ),
     ("registry-tcp", "registry-connect-timeout"): lambda: connecting(Failure(Trouble.CONNECT_TIMEOUT)),
     ("registry-tcp", "registry-connect-refused"): lambda: connecting(Failure(Trouble.REFUSED, "refused")),
     ("registry-tls", "registry-untrusted"): lambda: shaking(

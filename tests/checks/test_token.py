@@ -19,13 +19,26 @@ from acrcheck.api import (
     Outcome,
     Response,
     Secret,
+    Status,
     SubjectGoneError,
     Target,
     Trouble,
     Vantage,
 )
 from acrcheck.azure.imds import Spoken
-from acrcheck.facts import ApplicationLog, Bound, Identity, Nmi, Nmis, Node, Nodes, OwnToken, Pod, Tokens
+from acrcheck.facts import (
+    ApplicationLog,
+    Bound,
+    Identity,
+    IdentityObjects,
+    Nmi,
+    Nmis,
+    Node,
+    Nodes,
+    OwnToken,
+    Pod,
+    Tokens,
+)
 from acrcheck.lab.clock import LabClock
 from checks.token import CHECKS, MINUTES, application, own_token, spread, tokens
 from tests.checks.looking import (
@@ -68,6 +81,7 @@ CLAIMS: dict[str, Any] = {
     "exp": NOW.timestamp() + 3600,
 }
 NOWHERE: Maybe[Any] = unknown()
+NONE: Maybe[Any] = Maybe(None, Status.SKIP)
 ANYTHING = Target()
 MULTIPLE = (
     "Multiple user assigned identities exist, "
@@ -137,14 +151,16 @@ def own(
     claims: dict[str, Any] | None = None,
     *,
     identified: Maybe[Identity] | None = None,
-    bound: Maybe[Bound] = NOWHERE,
+    bound: Maybe[Bound] = NONE,
+    objects: Maybe[IdentityObjects] = NONE,
     bare: Spoken | None = None,
     on: Pod | None = None,
+    who: str = "nmi",
 ) -> Looking[OwnToken | None]:
     """Compare a token of these claims with the identity."""
-    arm = Spoken("nmi", status=200, token="<jwt:1>", claims=CLAIMS if claims is None else claims)
+    arm = Spoken(who, status=200, token="<jwt:1>", claims=CLAIMS if claims is None else claims)
     given = Tokens(EXEC, arm, arm, bare)
-    return own_token(on or pod(), given, identified or known(IDENTITY), bound, LabClock(NOW))
+    return own_token(on or pod(), given, objects, identified or known(IDENTITY), bound, LabClock(NOW))
 
 
 HAVING, LACKING = spoken(appid=CLIENT_ID), spoken(text=adal("Identity not found"))
@@ -470,8 +486,18 @@ def test_no_token_is_blocked_by_the_token() -> None:
     """There is nothing to compare."""
     nothing = Tokens(EXEC, spoken(text="x"), None, None)
     with pytest.raises(NotApplicableError) as caught:
-        look(own_token(pod(), nothing, known(IDENTITY), unknown(), LabClock(NOW)))
+        look(own_token(pod(), nothing, NONE, known(IDENTITY), NONE, LabClock(NOW)))
     assert caught.value.blocked_by == "token"
+
+
+@pytest.mark.parametrize("unread", ["objects", "bound"])
+def test_a_token_past_nmi_is_not_compared_with_what_could_not_be_read(unread: str) -> None:
+    """IMDS gives whatever the node has: whether that is the identity's own is unknown."""
+    hidden: Any = {unread: unknown()}
+    with pytest.raises(CannotLookError, match="could not be read"):
+        look(own(identified=unknown(), who="imds", **hidden))
+    assert look(own(identified=unknown(), who="nmi", **hidden))[1] is not None
+    assert look(own(identified=unknown(), who="imds"))[1] is not None
 
 
 @pytest.mark.parametrize("claims", [{"appid": OTHER_ID}, {"xms_mirid": "/subscriptions/other"}])

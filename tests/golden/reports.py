@@ -99,6 +99,7 @@ UNLABELLED = cause(
     "pod-without-label",
     "label",
     NO_LABEL,
+    supports=(NOT_FOUND.id,),
     hides=("identity", "role"),
     means="NMI gives a token only to pods whose label aadpodidbinding equals a binding's selector; "
     "without the label every request for a token fails.",

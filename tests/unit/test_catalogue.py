@@ -173,6 +173,11 @@ class TestCauses:
             ('text = "L', 'when = ["hnt"]\ntext = "L', "bad.md:9: remedy label-it: no check sees hnt"),
             ('text = "L', 'who = "boss"\ntext = "L', "bad.md:9: remedy label-it: who is one of"),
             ('text = "L', 'colour = 1\ntext = "L', "a remedy or decider lacks or has a wrong key"),
+            (
+                "label pod {pod}",
+                "label pod {pod",
+                "bad.md:9: remedy label-it: braces that are no placeholder's",
+            ),
             ("+++\ntitle", "title", "bad.md:1: no front matter"),
             ('layer = "one"', "layer = one", "bad.md: Invalid value (at line 2"),
         ],
@@ -236,6 +241,21 @@ class TestCauses:
         (tmp_path / "causes" / "good.md").write_text(text)
 
         assert load_causes(tmp_path, CHECKS)[0].remedies[0].when == ("hint",)
+
+    @pytest.mark.parametrize("wrong", ["nothing", "nothing {"])
+    def test_deciding_evidence_that_nothing_fills_is_refused(self, tmp_path: Path, wrong: str) -> None:
+        """A command to decide with is filled from what some check sees, or it cannot be pasted."""
+        decides = f'[[decides]]\nevidence = "the log of it"\ncommand = "logs {{{wrong}}}"\n\n[[remedies]]'
+
+        assert refusal(tmp_path, "[[remedies]]", decides).startswith("bad.md:9: deciding evidence: ")
+
+    def test_deciding_evidence_may_use_what_any_check_sees(self, tmp_path: Path) -> None:
+        """It is filled from all that was seen nearby, whatever the cause itself requires."""
+        (tmp_path / "causes").mkdir()
+        decides = '[[decides]]\nevidence = "the log"\ncommand = "{kubectl} logs {pod} {hint}"\n\n[[remedies]]'
+        (tmp_path / "causes" / "good.md").write_text(CAUSE.replace("[[remedies]]", decides))
+
+        assert load_causes(tmp_path, CHECKS)[0].decides
 
     def test_the_absence_of_something_fills_nothing(self, tmp_path: Path) -> None:
         """What was not seen has no values."""

@@ -148,6 +148,40 @@ class TestBlindness:
 
         assert [(item.cause.id, item.confidence) for item in findings] == [("token", 0.5), ("guess", 0.5)]
 
+    def test_a_guess_alone_is_not_certain(self) -> None:
+        """What was not looked at may be something else."""
+        assert found([self.BLIND, came("x", NO_TOKEN(said=""))], self.GUESS)[0].confidence < 1
+
+    def test_guesses_about_the_same_trouble_are_alternatives(self) -> None:
+        """Though no document says that they look alike."""
+        other = replace(self.GUESS, id="other")
+        findings = found([self.BLIND, came("x", NO_TOKEN(said=""))], self.GUESS, other)
+
+        assert [(item.cause.id, item.confidence) for item in findings] == [("guess", 0.4), ("other", 0.4)]
+
+    def test_a_warning_alone_may_be_guessed_about(self) -> None:
+        """It is trouble too."""
+        guess = replace(self.GUESS, supports=("old",))
+
+        assert ids(found([self.BLIND, came("x", OLD())], guess)) == ["guess"]
+        assert found([self.BLIND, came("x", READY())], replace(guess, supports=("ready",))) == []
+
+    def test_an_optional_check_that_could_not_look_is_blind_too(self) -> None:
+        """It makes the run no less conclusive, and a cause no less possible."""
+        blind = replace(self.BLIND, inconclusive=False)
+
+        assert ids(found([blind, came("x", NO_TOKEN(said=""))], self.GUESS)) == ["guess"]
+
+    def test_the_permission_is_that_of_the_check_that_stands_in_the_way(self) -> None:
+        """What is skipped behind a forbidden question is decided by the same leave."""
+        skipped = came("later", status=Status.SKIP, sees=(DENIED,), inconclusive=True, blocked_by="role")
+        blind = replace(self.BLIND, check=replace(self.BLIND.check, sees=()))
+        finding = found([blind, skipped, came("x", NO_TOKEN(said=""))], self.GUESS)[0]
+
+        assert [text for text, _ in finding.to_decide] == [
+            "leave to get pods/log in namespace coder (check role)"
+        ]
+
     def test_what_was_looked_at_and_not_seen_is_no_guess(self) -> None:
         """Without blindness, the cause is not there."""
         assert found([came("x", NO_TOKEN(said=""))], self.GUESS) == []
@@ -163,7 +197,7 @@ class TestBlindness:
 class TestHiding:
     """A cause hides those that follow from it."""
 
-    HIDER = replace(LABEL, hides=("token", "role"))
+    HIDER = replace(LABEL, supports=("no-token", "denied"), hides=("token", "role"))
     ROLE = cause("role", "role", requires=(("denied",),), hides=())
 
     def test_what_follows_is_not_named(self) -> None:
@@ -178,6 +212,13 @@ class TestHiding:
         assert ids(findings) == ["label"]
         assert findings[0].explains == ("label", "token")
         assert findings[0].blocks == ("scope",)
+
+    def test_what_it_does_not_explain_is_named_too(self) -> None:
+        """Another failure of a layer that it hides, which it neither requires nor is supported by."""
+        results = [came("label", NO_LABEL(pod="a")), came("token", NO_TOKEN(said="")), came("old", OLD())]
+        old = cause("old", "token", requires=(("no-token",),), supports=("old",))
+
+        assert ids(found(results, self.HIDER, TOKEN, old)) == ["label", "old"]
 
     def test_only_where_it_is(self) -> None:
         """Another pod's failure has its own cause."""
@@ -199,9 +240,9 @@ class TestHiding:
 
     def test_down_a_chain_the_first_explains_all(self) -> None:
         """What is hidden by a hidden cause is explained by the one that is left."""
-        token = replace(TOKEN, hides=("role",))
+        token = replace(TOKEN, supports=("denied",), hides=("role",))
         results = [came("label", NO_LABEL(pod="a")), came("token", NO_TOKEN(said="")), came("role", DENIED())]
-        findings = found(results, replace(LABEL, hides=("token",)), token, self.ROLE)
+        findings = found(results, replace(self.HIDER, hides=("token",)), token, self.ROLE)
 
         assert ids(findings) == ["label"]
         assert findings[0].explains == ("label", "token", "role")
@@ -214,7 +255,7 @@ class TestHiding:
 
     def test_of_two_that_hide_each_other_the_earlier_stays(self) -> None:
         """A ring of causes never hides all of itself."""
-        token = replace(TOKEN, hides=("label",))
+        token = replace(TOKEN, supports=("no-label",), hides=("label",))
         results = [came("x", NO_LABEL(pod="a"), NO_TOKEN(said=""))]
 
         assert ids(found(results, token, self.HIDER)) == ["label"]
@@ -235,6 +276,20 @@ class TestRanking:
         old = cause("old", "cluster", requires=(("old",),))
 
         assert ids(found([came("x", OLD(), NO_TOKEN(said=""))], old, TOKEN)) == ["token", "old"]
+
+    def test_what_was_seen_comes_before_a_guess(self) -> None:
+        """Also where its confidence is less, because it shares it with more neighbours."""
+        blind = came("role", status=Status.UNKNOWN, sees=(DENIED,), inconclusive=True)
+        guess = cause("guess", requires=(("denied",),), supports=("old", "ready"))
+        one = cause("one", "token", requires=(("no-token",),), neighbours=("two",))
+        two = cause("two", "token", requires=(("no-token",),))
+        findings = found([blind, came("x", OLD(), READY(), NO_TOKEN(said=""))], guess, one, two)
+
+        assert [(item.cause.id, item.confidence) for item in findings] == [
+            ("one", 0.5),
+            ("two", 0.5),
+            ("guess", 0.75),
+        ]
 
     def test_then_by_layer_and_name(self) -> None:
         """What is nearer to the cluster comes first, and the order never depends on chance."""

@@ -67,7 +67,7 @@ def test_the_root_cause_comes_first() -> None:
 
     assert document["summary"]["rootCauses"] == ["pod-without-label"]
     assert document["causes"][0]["id"] == "pod-without-label"
-    assert document["causes"][0]["checks"] == ["label"]
+    assert document["causes"][0]["checks"] == ["label", "token-arm"]
     assert document["causes"][0]["explains"] == [
         "label",
         "token-arm",
