@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-cluster cluster cluster-down check format readme docs golden bench wheel constraints clean
+.PHONY: help venv demo test pairs test-cluster cluster cluster-down check format readme docs golden bench wheel constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -25,6 +25,9 @@ demo: $(READY) ## the documentation's own story on a simulated cluster: broken, 
 
 test: $(READY) ## all tests that need neither cluster nor network
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not cluster"
+
+pairs: $(READY) ## every two scenarios' faults in one world, on every core
+	$(BIN)/python -m tests.scenarios.pairs
 
 test-cluster: $(READY) ## all tests that need a real Kubernetes; starts and ends one (root)
 	$(BIN)/python -m tests.cluster.up exec -- $(BIN)/python -m pytest -m cluster tests/cluster
