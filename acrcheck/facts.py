@@ -243,23 +243,106 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One way to the registry: credential × image × vantage. `image` is None when none is known."""
+class Image:
+    """An image that is to be pulled, and the containers that name it. `reference` is None where nobody can pull it."""
+
+    text: str
+    containers: tuple[str, ...]
+    reference: ImageReference | None
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        return Subject(f"image {self.text}", frozenset({f"image/{self.text}"}))
+
+
+@dataclass(frozen=True, slots=True)
+class SecretName:
+    """A pull secret that the pods name, and who names it: the pod, or its service account."""
+
+    name: str
+    namespace: str
+    source: str
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        return Subject(f"secret/{self.name}", frozenset({f"secret/{self.name}"}))
+
+
+@dataclass(frozen=True, slots=True)
+class PullSecret:
+    """A pull secret as the kubelet reads it. With a `problem` it drops the credentials of all of them."""
+
+    name: str
+    problem: str
+    entries: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user name and a password for a registry, and where they come from. `password` is a handle."""
+
+    source: str
+    username: str
+    password: str
+    kind: str
+    claims: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.username} ({self.kind}) of {self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What the kubelet pulls an image with: the credentials of its pull secrets, in the order of use."""
+
+    image: Image
+    credentials: tuple[Credential, ...]
+    provider: bool
+    """True where the node's credential provider is asked for this image too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way over the network to a registry: vantage × host. `tokens` are the pod identity's own there."""
 
     pod: str
     node: str
     vantage: Vantage
     host: str
-    image: ImageReference | None
-    credential: str
     tokens: OwnToken | None
     platform: tuple[str, str] = ("linux", "amd64")
 
     @property
+    def place(self) -> frozenset[str]:
+        """Where it begins."""
+        return frozenset({f"pod/{self.pod}", f"node/{self.node}"})
+
+    @property
     def subject(self) -> Subject:
         """What observations about it are about."""
-        place = frozenset({f"pod/{self.pod}", f"node/{self.node}"})
-        return Subject(f"pod/{self.pod} → {self.host}", place)
+        return Subject(f"pod/{self.pod} → {self.host}", self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to pull an image: path × image × credentials. Without credentials it is the pod identity's.
+
+    `image` is None where none of the registry is known.
+    """
+
+    path: Path
+    image: ImageReference | None
+    credentials: tuple[Credential, ...] = ()
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        if not self.credentials:
+            return self.path.subject
+        place = frozenset({*self.path.place, f"image/{self.image}"})
+        return Subject(f"pod/{self.path.pod} → {self.image}", place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,9 +369,11 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Challenged:
-    """The registry asks for ACR's kind of token."""
+    """What the registry asks for: a token of its `realm`, or with the scheme `basic` name and password."""
 
     service: str
+    realm: str
+    scheme: str = "bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +385,24 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """The registry's access token, with what it really grants on the image's repository."""
+    """The registry's access token, with what it really grants on the image's repository.
+
+    With a `username`, the registry knows no tokens, and the handle is of the password.
+    """
 
     handle: str
     actions: frozenset[str]
+    username: str = ""
+
+    @property
+    def pulls(self) -> bool:
+        """True when it grants pull."""
+        return bool(self.actions & {"pull", "*"})
+
+    @property
+    def granted(self) -> str:
+        """The actions, as a report names them."""
+        return ", ".join(sorted(self.actions)) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from acrcheck.api import (
     CannotLookError,
@@ -12,6 +14,7 @@ from acrcheck.api import (
     Each,
     Failure,
     Handshake,
+    Kind,
     Looking,
     Maybe,
     NotApplicableError,
@@ -33,10 +36,13 @@ from acrcheck.azure.image import ImageReference, ImageReferenceError, parse_imag
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Credential,
+    Keyring,
     Manifest,
     Nodes,
     Open,
     OwnToken,
+    Path,
     Pod,
     RefreshToken,
     Resolution,
@@ -46,7 +52,7 @@ from acrcheck.facts import (
     Workload,
 )
 
-from . import token as asking
+from . import asking
 from .objects import mapping, mappings, number, text
 
 UNRESOLVED = fail("registry-unresolved", "{host} does not resolve from {pod}{said}")
@@ -116,49 +122,85 @@ BLOB_UNREACHABLE = fail(
 BLOB_REFUSED = fail("blob-refused", "{host} refused the {what} of {image}: {status} {said}")
 BLOB_CORRUPT = fail("blob-corrupt", "the {what} of {image} from {host} is not what its digest says")
 PULLED = note("blob-read", "{what}: {length} bytes from {host}")
+NOT_AZURE = note(
+    "registry-not-azure", "{host} is no Azure registry (it asks for {asks}): steps of ACR's own do not apply"
+)
+SECRET_PULLS = note("pull-secret-grants", "{host} grants pull on {repository} to {credential}")
+PASSED_OVER = note("pull-secret-passed-over", "passed over by the kubelet, which tries the next: {said}")
+_REFUSED = "{host} refused {credential}: {status} {said}"
+ADMIN_REFUSED = fail("admin-refused", _REFUSED, "username")
+PRINCIPAL_REFUSED = fail("principal-refused", _REFUSED, "username")
+PRINCIPAL_UNKNOWN = fail("principal-unknown", _REFUSED, "username")
+ENTRA_TOKEN_REFUSED = fail("entra-token-refused", _REFUSED, "username")
+NAME_REFUSED = fail("name-refused", _REFUSED, "username")
+SECRET_WITHOUT_PULL = fail(
+    "pull-secret-without-pull",
+    "{host} grants {actions} on {repository} to {credential}, not pull",
+    "username",
+)
+SECRETS_SEEN = (
+    SECRET_PULLS,
+    PASSED_OVER,
+    ADMIN_REFUSED,
+    PRINCIPAL_REFUSED,
+    PRINCIPAL_UNKNOWN,
+    ENTRA_TOKEN_REFUSED,
+    NAME_REFUSED,
+    SECRET_WITHOUT_PULL,
+)
+"""What a registry may say to a pull secret's credentials."""
 
 IP = re.compile(r"client with IP '?(?:\\u0027)?([0-9a-fA-F.:]+)")
+F = TypeVar("F")
 OK, PARTIAL, UNAUTHORIZED, NOT_FORBIDDEN, NOT_FOUND, LOCK, TOO_MANY = 200, 206, 401, 403, 404, 405, 429
 SERVER = 500
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
 
 
-def routes(
+def paths(
     pods: Each[Pod],
     asked: Each[Tokens],
     owned: Each[OwnToken],
     nodes: Maybe[Nodes],
+    keyrings: Each[Keyring],
     workload: Workload,
     target: Target,
-) -> Looking[Each[Route]]:
-    """Which registry and image, with which credential, from where: one pod on each node."""
-    image = _image(workload, target)
-    host = target.registry or (image.host if image else "")
-    if not host:
+) -> Looking[Each[Path]]:
+    """Which registries, from where: the workload's from one pod on each node, those of its pull secrets from one."""
+    host = _registry(workload, target)
+    others = dict.fromkeys(
+        ring.image.reference.host for ring in keyrings if ring.credentials and ring.image.reference
+    )
+    if not host and not others:
         raise NotApplicableError("no registry is known: name one with --registry or --image")
     vantages = {subject: given.vantage for subject, given in asked.items}
     tokens = dict(owned.items)
     known = nodes.value.by_name if nodes.value else {}
-    chosen: dict[str, Route] = {}
+    chosen: dict[str, Path] = {}
     for pod in sorted(pods, key=lambda pod: (pod.subject not in tokens, pod.name)):
         if pod.exec_problem or pod.node in chosen:
             continue
         node = known.get(pod.node)
-        chosen[pod.node] = Route(
-            pod=pod.name,
-            node=pod.node,
-            vantage=vantages.get(
-                pod.subject, Vantage("exec", pod.namespace, pod.name, pod.container, pod.node)
-            ),
-            host=host,
-            image=image,
-            credential="pod identity",
-            tokens=tokens.get(pod.subject),
-            platform=(node.os, node.arch) if node else ("linux", "amd64"),
+        inside = Vantage("exec", pod.namespace, pod.name, pod.container, pod.node)
+        chosen[pod.node] = Path(
+            pod.name,
+            pod.node,
+            vantages.get(pod.subject, inside),
+            host,
+            tokens.get(pod.subject),
+            (node.os, node.arch) if node else ("linux", "amd64"),
         )
     yield from ()
-    return Each(tuple((route.subject, route) for _, route in sorted(chosen.items())))
+    found = [path for _, path in sorted(chosen.items())]
+    first = [replace(path, host=name, tokens=None) for path in found[:1] for name in others if name != host]
+    return Each(tuple((path.subject, path) for path in (*(found if host else ()), *first)))
+
+
+def _registry(workload: Workload, target: Target) -> str:
+    """The registry that the pod identity is for."""
+    image = _image(workload, target)
+    return target.registry or (image.host if image else "")
 
 
 def _image(workload: Workload, target: Target) -> ImageReference | None:
@@ -180,17 +222,17 @@ def _image(workload: Workload, target: Target) -> ImageReference | None:
     return None
 
 
-def dns(route: Route, wire: Wire, target: Target) -> Looking[Resolution | None]:
+def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
     """The registry's name resolves."""
-    answer = wire.resolve(route.vantage, Resolve(route.host))
+    answer = wire.resolve(path.vantage, Resolve(path.host))
     if isinstance(answer, Failure):
-        asking.refuse_blind(answer, route.pod)
-        yield UNRESOLVED(host=route.host, pod=route.pod, said=_resolver_says(answer, route.host))
-        yield from _other_name(route, wire, target)
+        asking.refuse_blind(answer, path.pod)
+        yield UNRESOLVED(host=path.host, pod=path.pod, said=_resolver_says(answer, path.host))
+        yield from _other_name(path, wire, target)
         return None
     private = bool(answer.addresses) and all(_is_private(address) for address in answer.addresses)
     yield (PRIVATE if private else PUBLIC)(
-        host=route.host, address=", ".join(answer.addresses), evidence={"chain": list(answer.chain)}
+        host=path.host, address=", ".join(answer.addresses), evidence={"chain": list(answer.chain)}
     )
     return Resolution(answer.addresses, private)
 
@@ -201,10 +243,10 @@ def _resolver_says(answer: Failure, host: str) -> str:
     return f": {said}" if said else ""
 
 
-def _other_name(route: Route, wire: Wire, target: Target) -> Iterator[Observation]:
-    other = cloud_of(target.cloud, route.host).authority.removeprefix("https://")
-    answer = wire.resolve(route.vantage, Resolve(other))
-    yield (NONE_RESOLVE if isinstance(answer, Failure) else OTHERS_RESOLVE)(other=other, pod=route.pod)
+def _other_name(path: Path, wire: Wire, target: Target) -> Iterator[Observation]:
+    other = cloud_of(target.cloud, path.host).authority.removeprefix("https://")
+    answer = wire.resolve(path.vantage, Resolve(other))
+    yield (NONE_RESOLVE if isinstance(answer, Failure) else OTHERS_RESOLVE)(other=other, pod=path.pod)
 
 
 def _is_private(address: str) -> bool:
@@ -214,64 +256,64 @@ def _is_private(address: str) -> bool:
         return False
 
 
-def tcp(route: Route, resolved: Resolution, wire: Wire) -> Looking[Open | None]:
+def tcp(path: Path, resolved: Resolution, wire: Wire) -> Looking[Open | None]:
     """A connection to the registry opens."""
     del resolved
-    answer = wire.connect(route.vantage, Connect(route.host, 443))
+    answer = wire.connect(path.vantage, Connect(path.host, 443))
     if not isinstance(answer, Failure):
         return Open(answer.address)
-    asking.refuse_blind(answer, route.pod)
+    asking.refuse_blind(answer, path.pod)
     if answer.trouble is Trouble.REFUSED:
-        yield CONNECTION_REFUSED(host=route.host, pod=route.pod, said=answer.detail)
+        yield CONNECTION_REFUSED(host=path.host, pod=path.pod, said=answer.detail)
     else:
         said = answer.detail or str(answer.trouble)
-        yield NO_CONNECTION(host=route.host, pod=route.pod, said=said)
+        yield NO_CONNECTION(host=path.host, pod=path.pod, said=said)
     return None
 
 
-def tls(route: Route, opened: Open, wire: Wire) -> Looking[Trusted | None]:
+def tls(path: Path, opened: Open, wire: Wire) -> Looking[Trusted | None]:
     """The registry's certificate is trusted, and who signed it."""
     del opened
-    answer = wire.handshake(route.vantage, Handshake(route.host))
+    answer = wire.handshake(path.vantage, Handshake(path.host))
     if isinstance(answer, Failure):
-        asking.refuse_blind(answer, route.pod)
-        yield NO_HANDSHAKE(host=route.host, pod=route.pod, said=answer.detail or str(answer.trouble))
+        asking.refuse_blind(answer, path.pod)
+        yield NO_HANDSHAKE(host=path.host, pod=path.pod, said=answer.detail or str(answer.trouble))
         return None
     if not answer.problem:
         return Trusted(answer.issuer)
     problem = answer.problem.lower()
     said = answer.problem[:160]
     if "expired" in problem or "not yet valid" in problem:
-        yield CERTIFICATE_DATES(host=route.host, said=f"{said} (expires {answer.expires})")
+        yield CERTIFICATE_DATES(host=path.host, said=f"{said} (expires {answer.expires})")
     elif "subject name" in problem or "hostname" in problem or "does not match" in problem:
-        yield CERTIFICATE_NAME(host=route.host, names=", ".join(answer.names) or answer.subject, said=said)
+        yield CERTIFICATE_NAME(host=path.host, names=", ".join(answer.names) or answer.subject, said=said)
     else:
-        yield UNTRUSTED(pod=route.pod, host=route.host, issuer=answer.issuer or "unknown", said=said)
+        yield UNTRUSTED(pod=path.pod, host=path.host, issuer=answer.issuer or "unknown", said=said)
     return None
 
 
-def _send(route: Route, wire: Wire, request: Request, step: str) -> Any:
+def _send(path: Path, wire: Wire, request: Request, step: str) -> Any:
     """Send a request; yields what the path itself went wrong with, and gives the response or None."""
-    answer = wire.request(route.vantage, request)
+    answer = wire.request(path.vantage, request)
     if isinstance(answer, Failure):
-        asking.refuse_blind(answer, route.pod)
-        yield LOST(host=route.host, pod=route.pod, step=step, said=f"{answer.trouble}: {answer.detail}"[:200])
+        asking.refuse_blind(answer, path.pod)
+        yield LOST(host=path.host, pod=path.pod, step=step, said=f"{answer.trouble}: {answer.detail}"[:200])
         return None
     code, said = acr.error_of(answer)
     evidence = {"correlationId": acr.correlation(answer), "code": code}
     if answer.status == NOT_FORBIDDEN:
         ip = IP.search(said)
         if ip:
-            yield DENIED(host=route.host, ip=ip[1], said=said, evidence=evidence)
+            yield DENIED(host=path.host, ip=ip[1], said=said, evidence=evidence)
         else:
-            yield FORBIDDEN(host=route.host, said=said, evidence=evidence)
+            yield FORBIDDEN(host=path.host, said=said, evidence=evidence)
         return None
     if answer.status == TOO_MANY:
         after = answer.header("retry-after") or "?"
-        yield THROTTLED(host=route.host, after=after, said=said, evidence=evidence)
+        yield THROTTLED(host=path.host, after=after, said=said, evidence=evidence)
         return None
     if answer.status >= SERVER:
-        yield SERVER_ERROR(host=route.host, status=answer.status, said=said, evidence=evidence)
+        yield SERVER_ERROR(host=path.host, status=answer.status, said=said, evidence=evidence)
         return None
     return answer
 
@@ -280,38 +322,47 @@ SENDING = (LOST, DENIED, FORBIDDEN, THROTTLED, SERVER_ERROR)
 """What any request to the registry may meet on its way."""
 
 
-def challenge(route: Route, trusted: Trusted, wire: Wire) -> Looking[Challenged | None]:
+def challenge(path: Path, trusted: Trusted, wire: Wire) -> Looking[Challenged | None]:
     """`/v2/` answers with ACR's challenge."""
     del trusted
-    answer = yield from _send(route, wire, acr.challenge_request(route.host), "GET /v2/")
+    answer = yield from _send(path, wire, acr.challenge_request(path.host), "GET /v2/")
     if answer is None:
         return None
     found = acr.read_challenge(answer)
     if answer.status != UNAUTHORIZED or found is None:
-        yield NO_CHALLENGE(host=route.host, status=answer.status, said=answer.body.strip()[:120])
+        yield NO_CHALLENGE(host=path.host, status=answer.status, said=answer.body.strip()[:120])
         return None
-    if found.scheme != "bearer" or not found.realm.endswith("/oauth2/token"):
-        yield NOT_ACR(host=route.host, realm=found.realm or found.scheme)
+    if not is_acr(path.host) and (found.scheme == "basic" or (found.scheme == "bearer" and found.realm)):
+        yield NOT_AZURE(host=path.host, asks=found.realm or found.scheme)
+    elif found.scheme != "bearer" or not found.realm.endswith("/oauth2/token"):
+        yield NOT_ACR(host=path.host, realm=found.realm or found.scheme)
         return None
-    return Challenged(found.service or route.host)
+    return Challenged(found.service or path.host, found.realm, found.scheme)
+
+
+def _own(path: Path) -> OwnToken:
+    """Give the identity's tokens. Raises NotApplicableError where there are none, or none that is wanted."""
+    if not is_acr(path.host):
+        raise NotApplicableError(f"{path.host} is no Azure registry: it takes no token of Entra's")
+    if path.tokens is None:
+        raise NotApplicableError("no token of the identity's own", blocked_by="token-identity")
+    return path.tokens
 
 
 def exchange(
-    route: Route, challenged: Challenged, wire: Wire, target: Target, workload: Workload
+    path: Path, challenged: Challenged, wire: Wire, target: Target, workload: Workload
 ) -> Looking[RefreshToken | None]:
     """The registry takes the identity's token, for both audiences."""
-    own = route.tokens
-    if own is None:
-        raise NotApplicableError("no token of the identity's own", blocked_by="token-identity")
-    cloud = cloud_of(target.cloud, route.host)
+    own = _own(path)
+    cloud = cloud_of(target.cloud, path.host)
     tenant, oid = str(own.claims.get("tid", "")), str(own.claims.get("oid", ""))
     given = {cloud.registry_audience: own.registry, cloud.arm_audience: own.arm}
     answers: dict[str, Response] = {}
     for audience, spoken in given.items():
         if spoken is None or not spoken.token:
             continue
-        request = acr.exchange_request(route.host, challenged.service, spoken.token, tenant)
-        answer = yield from _send(route, wire, request, "POST /oauth2/exchange")
+        request = acr.exchange_request(path.host, challenged.service, spoken.token, tenant)
+        answer = yield from _send(path, wire, request, "POST /oauth2/exchange")
         if answer is None:
             return None
         answers[audience] = answer
@@ -323,53 +374,140 @@ def exchange(
         audiences = ", ".join(answers)
         said = acr.error_of(worst)[1]
         if worst.status != UNAUTHORIZED:
-            raise CannotLookError(
-                f"malformed: {route.host} answered the exchange with {worst.status}: {said}"
-            )
+            raise CannotLookError(f"malformed: {path.host} answered the exchange with {worst.status}: {said}")
         evidence = {"correlationId": acr.correlation(worst), "status": worst.status}
         yield REFUSED_BOTH(
-            host=route.host, audiences=audiences, oid=oid, tenant=tenant, said=said, evidence=evidence
+            host=path.host, audiences=audiences, oid=oid, tenant=tenant, said=said, evidence=evidence
         )
         return None
-    yield EXCHANGED(host=route.host)
+    yield EXCHANGED(host=path.host)
     if cloud.arm_audience in answers and cloud.arm_audience not in taken:
-        yield (ARM_REFUSED if workload.coder else ARM_REFUSED_OTHER)(host=route.host)
+        yield (ARM_REFUSED if workload.coder else ARM_REFUSED_OTHER)(host=path.host)
     token = text(next(iter(taken.values())).json(), "refresh_token")
     if not token:
-        raise CannotLookError(f"malformed: {route.host} answered the exchange with 200 and no refresh_token")
+        raise CannotLookError(f"malformed: {path.host} answered the exchange with 200 and no refresh_token")
     return RefreshToken(token)
 
 
+def routes(
+    found: Each[Path], keyrings: Each[Keyring], workload: Workload, target: Target
+) -> Looking[Each[Route]]:
+    """Each way to an image: as the pod identity from each node, and with the pull secrets of each image."""
+    host, image = _registry(workload, target), _image(workload, target)
+    ways = [Route(path, image) for path in found if path.host == host]
+    for ring in keyrings:
+        wanted = ring.image.reference
+        if ring.credentials and wanted:
+            ways += [Route(path, wanted, ring.credentials) for path in found if path.host == wanted.host][:1]
+    yield from ()
+    return Each(tuple((way.subject, way) for way in ways))
+
+
 def access(
-    route: Route, challenged: Challenged, refresh: RefreshToken, wire: Wire
+    route: Route, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire
 ) -> Looking[AccessToken | None]:
     """The registry's token really grants pull and metadata_read on the image's repository."""
     image = _need_image(route)
+    asked = _on_path(challenged, route, "registry-challenge")
+    if route.credentials:
+        taken: AccessToken | None = yield from _with_secrets(route, image, asked, wire)
+        return taken
+    refresh = _on_path(refreshed, route, "registry-exchange")
+    path = route.path
     scope = f"repository:{image.repository}:pull,metadata_read"
-    oid = str(route.tokens.claims.get("oid", "")) if route.tokens else ""
-    request = acr.token_request(route.host, challenged.service, scope, refresh.handle)
-    answer = yield from _send(route, wire, request, "POST /oauth2/token")
+    oid = str(path.tokens.claims.get("oid", "")) if path.tokens else ""
+    request = acr.token_request(path.host, asked.service, scope, refresh.handle)
+    answer = yield from _send(path, wire, request, "POST /oauth2/token")
     if answer is None:
         return None
-    handle = text(answer.json(), "access_token")
-    if answer.status != OK or not handle:
+    token = _token(answer, path.host, image.repository)
+    if token is None:
         said = acr.error_of(answer)[1]
-        yield TOKEN_REFUSED(host=route.host, scope=scope, status=answer.status, said=said, oid=oid)
+        yield TOKEN_REFUSED(host=path.host, scope=scope, status=answer.status, said=said, oid=oid)
+        return None
+    if not token.pulls:
+        yield NOT_GRANTED(host=path.host, actions=token.granted, repository=image.repository, oid=oid)
+        return None
+    yield GRANTED(actions=token.granted, repository=image.repository)
+    if not token.actions & {"metadata_read", "*"}:
+        yield NO_METADATA(repository=image.repository)
+    return token
+
+
+def _on_path(facts: Each[F], route: Route, check: str) -> F:
+    """Give the fact of the route's path. Raises NotApplicableError, blocked by that check, where there is none."""
+    for subject, fact in facts.items:
+        if subject == route.path.subject:
+            return fact
+    raise NotApplicableError(f"nothing is known of {route.path.subject}", blocked_by=check)
+
+
+def _token(answer: Response, host: str, repository: str) -> AccessToken | None:
+    """Read the access token of an answer and what it grants; None where the answer is a refusal."""
+    body = answer.json() or {}
+    handle = text(body, "access_token") or text(body, "token")
+    if answer.status != OK or not handle:
         return None
     secret = answer.secret(handle)
-    if secret is None or not secret.claims:
-        raise CannotLookError(
-            f"malformed: {route.host} gave an access token that does not say what it grants"
-        )
-    actions = acr.granted(secret.claims, image.repository)
-    granted = ", ".join(sorted(actions)) or "nothing"
-    if not actions & {"pull", "*"}:
-        yield NOT_GRANTED(host=route.host, actions=granted, repository=image.repository, oid=oid)
-        return None
-    yield GRANTED(actions=granted, repository=image.repository)
-    if not actions & {"metadata_read", "*"}:
-        yield NO_METADATA(repository=image.repository)
-    return AccessToken(handle, actions)
+    if secret is not None and secret.claims:
+        return AccessToken(handle, acr.granted(secret.claims, repository))
+    if is_acr(host):
+        raise CannotLookError(f"malformed: {host} gave an access token that does not say what it grants")
+    return AccessToken(handle, frozenset({"pull"}))
+
+
+def _with_secrets(route: Route, image: ImageReference, asked: Challenged, wire: Wire) -> Any:
+    """Try the pull secrets' credentials in turn, as the kubelet does: the first that grants pull is taken."""
+    scope = f"repository:{image.repository}:pull"
+    refused: list[Observation] = []
+    for credential in route.credentials:
+        token, verdict = yield from _try(route, image, asked, credential, scope, wire)
+        if token is not None:
+            yield SECRET_PULLS(host=route.path.host, credential=str(credential), repository=image.repository)
+            for observation in refused:
+                yield PASSED_OVER(said=observation.text)
+            return token
+        if verdict is None:
+            return None
+        refused.append(verdict)
+    yield from refused
+    return None
+
+
+def _try(
+    route: Route, image: ImageReference, asked: Challenged, credential: Credential, scope: str, wire: Wire
+) -> Any:
+    """Ask for a token with one credential: gives it, or what the registry has against the credential."""
+    host = route.path.host
+    if asked.scheme == "basic":
+        request = replace(acr.challenge_request(host), basic=(credential.username, credential.password))
+    else:
+        basic = credential.username, credential.password
+        request = acr.basic_token_request(asked.realm, asked.service, scope, basic)
+    answer = yield from _send(route.path, wire, request, f"GET {urlsplit(request.url).path}")
+    if answer is None:
+        return None, None
+    values = {"host": host, "credential": str(credential), "username": credential.username}
+    if asked.scheme == "basic" and answer.status == OK:
+        return AccessToken(credential.password, frozenset({"pull"}), credential.username), None
+    token = _token(answer, host, image.repository)
+    if token is None:
+        said = acr.error_of(answer)[1]
+        return None, _refusal(credential, said)(**values, status=answer.status, said=said)
+    if not token.pulls:
+        return None, SECRET_WITHOUT_PULL(**values, actions=token.granted, repository=image.repository)
+    return token, None
+
+
+def _refusal(credential: Credential, said: str) -> Kind:
+    """Which of a credential's refusals it is: by its kind, and by what ACR says of it."""
+    if credential.kind == acr.PRINCIPAL:
+        unknown = "not registered" in said
+        return PRINCIPAL_UNKNOWN if unknown else PRINCIPAL_REFUSED
+    return REFUSALS.get(credential.kind, NAME_REFUSED)
+
+
+REFUSALS = {acr.ADMIN: ADMIN_REFUSED, acr.ENTRA_TOKEN: ENTRA_TOKEN_REFUSED}
 
 
 def _need_image(route: Route) -> ImageReference:
@@ -402,21 +540,28 @@ def manifest(route: Route, token: AccessToken, wire: Wire) -> Looking[Manifest |
     return Manifest(digest, config, tuple(_blob(layer) for layer in layers))
 
 
+def _authorized(request: Request, token: AccessToken) -> Request:
+    """Give the request with the token, or with name and password where the registry knows no tokens."""
+    if token.username:
+        return replace(request, basic=(token.username, token.handle))
+    return replace(request, bearer=token.handle)
+
+
 def _blob(descriptor: dict[str, Any]) -> tuple[str, int]:
     return text(descriptor, "digest"), number(descriptor, "size")
 
 
 def _manifest(route: Route, wire: Wire, token: AccessToken, method: str, reference: str) -> Any:
     image = _need_image(route)
-    request = acr.manifest_request(method, route.host, image.repository, reference, token.handle)
-    answer = yield from _send(route, wire, request, f"{method} manifest")
+    request = acr.manifest_request(method, route.path.host, image.repository, reference)
+    answer = yield from _send(route.path, wire, _authorized(request, token), f"{method} manifest")
     if answer is None or answer.status == OK:
         return answer
     if method == "HEAD":
         # A HEAD has no body: only a GET can say which of the errors it is.
         return (yield from _manifest(route, wire, token, "GET", reference))
     code, said = acr.error_of(answer)
-    values = {"host": route.host, "repository": image.repository, "said": said}
+    values = {"host": route.path.host, "repository": image.repository, "said": said}
     if answer.status == NOT_FOUND:
         if code == "NAME_UNKNOWN":
             yield NO_REPOSITORY(**values)
@@ -430,7 +575,7 @@ def _manifest(route: Route, wire: Wire, token: AccessToken, method: str, referen
 
 def _for_platform(index: Response, route: Route) -> Any:
     """Choose the index's manifest for the node's platform; yields what is there instead."""
-    wanted = route.platform
+    wanted = route.path.platform
     found = []
     for item in mappings(index.json(), "manifests"):
         pair = (text(item, "platform", "os"), text(item, "platform", "architecture"))
@@ -457,14 +602,14 @@ def layer(route: Route, token: AccessToken, found: Manifest, wire: Wire) -> Look
 def _download(route: Route, token: AccessToken, wire: Wire, what: str, blob: tuple[str, int]) -> Any:
     """Ask the registry, follow its redirects without the Authorization header, and look at the bytes."""
     image, (digest, size) = _need_image(route), blob
-    request = acr.blob_request(route.host, image.repository, digest, token.handle, size)
-    host, status = route.host, 0
+    request = _authorized(acr.blob_request(route.path.host, image.repository, digest, size), token)
+    host, status = route.path.host, 0
     for _ in range(MOST_REDIRECTS):
-        answer = wire.request(route.vantage, request)
+        answer = wire.request(route.path.vantage, request)
         if isinstance(answer, Failure):
-            asking.refuse_blind(answer, route.pod)
+            asking.refuse_blind(answer, route.path.pod)
             said = f"{answer.trouble}: {answer.detail}"[:160]
-            yield BLOB_UNREACHABLE(what=what, image=image, host=host, pod=route.pod, said=said)
+            yield BLOB_UNREACHABLE(what=what, image=image, host=host, pod=route.path.pod, said=said)
             return
         location, status = answer.header("location"), answer.status
         if answer.status not in REDIRECTS or not location:
@@ -503,13 +648,13 @@ def _is_other(answer: Response, digest: str, size: int) -> bool:
 
 
 CHECKS = (
-    Check("registry-routes", "registry, image and pods to ask from are known", routes),
+    Check("registry-paths", "registry and pods to ask from are known", paths),
     Check(
         "registry-dns",
         "the registry's name resolves",
         dns,
         sees=(UNRESOLVED, OTHERS_RESOLVE, NONE_RESOLVE, PRIVATE, PUBLIC),
-        each=Route,
+        each=Path,
         asks=asking.EXEC,
     ),
     Check(
@@ -517,7 +662,7 @@ CHECKS = (
         "a connection opens",
         tcp,
         sees=(NO_CONNECTION, CONNECTION_REFUSED),
-        each=Route,
+        each=Path,
         asks=asking.EXEC,
     ),
     Check(
@@ -525,15 +670,15 @@ CHECKS = (
         "its certificate is trusted",
         tls,
         sees=(UNTRUSTED, CERTIFICATE_DATES, CERTIFICATE_NAME, NO_HANDSHAKE),
-        each=Route,
+        each=Path,
         asks=asking.EXEC,
     ),
     Check(
         "registry-challenge",
-        "it asks for ACR's token",
+        "it asks for a registry's token",
         challenge,
-        sees=(NO_CHALLENGE, NOT_ACR, *SENDING),
-        each=Route,
+        sees=(NO_CHALLENGE, NOT_ACR, NOT_AZURE, *SENDING),
+        each=Path,
         asks=asking.EXEC,
     ),
     Check(
@@ -541,14 +686,15 @@ CHECKS = (
         "it takes the identity's token",
         exchange,
         sees=(REFUSED_BOTH, ARM_REFUSED, ARM_REFUSED_OTHER, EXCHANGED, *SENDING),
-        each=Route,
+        each=Path,
         asks=asking.EXEC,
     ),
+    Check("registry-routes", "the ways to pull its images are known", routes),
     Check(
         "registry-scope",
         "it grants pull on the repository",
         access,
-        sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, *SENDING),
+        sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, *SECRETS_SEEN, *SENDING),
         each=Route,
         asks=asking.EXEC,
     ),

@@ -5,7 +5,7 @@ Sources: github.com/Azure/acr docs/AAD-OAuth.md; github.com/opencontainers/distr
 
 import re
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from acrcheck.late import dataclass
 from acrcheck.wire.door import Request, Response
@@ -24,6 +24,14 @@ CONFIG_TYPES = (
 """What an image's config is; that of a chart or a signature is something else."""
 FIRST_BYTES = 65_536
 """How much of a layer is downloaded to show that it can be."""
+NULL_GUID = "00000000-0000-0000-0000-000000000000"
+"""The user name that says that the password is a token of ACR's."""
+ADMIN = "registry admin account"
+PRINCIPAL = "service principal"
+ENTRA_TOKEN = "token of an Entra identity"  # noqa: S105 - the kind's name
+SCOPED_TOKEN = "repository-scoped token"  # noqa: S105 - the kind's name
+PERSON = "a person's name, which no registry takes"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -69,16 +77,39 @@ def token_request(host: str, service: str, scope: str, refresh_token: str) -> Re
     return Request("POST", f"https://{host}/oauth2/token", form=form, seconds=15.0)
 
 
-def manifest_request(method: str, host: str, repository: str, reference: str, token: str) -> Request:
+def basic_token_request(realm: str, service: str, scope: str, basic: tuple[str, str]) -> Request:
+    """Ask for an access token with a user name and a password (by its handle), as docker and containerd do."""
+    mark = "&" if "?" in realm else "?"
+    query = urlencode({"service": service, "scope": scope})
+    return Request("GET", f"{realm}{mark}{query}", basic=basic, seconds=15.0)
+
+
+def kind_of(username: str, host: str) -> str:
+    """Tell which of the documented kinds of credential a user name is of.
+
+    Source: learn.microsoft.com/azure/container-registry/container-registry-authentication.
+    """
+    if username == NULL_GUID:
+        return ENTRA_TOKEN
+    if _GUID.fullmatch(username):
+        return PRINCIPAL
+    label = host.partition(".")[0]
+    # A registry with a domain name label has a dash and a hash behind its name.
+    if username.lower() in {label, label.rpartition("-")[0]} and username:
+        return ADMIN
+    return PERSON if "@" in username else SCOPED_TOKEN
+
+
+def manifest_request(method: str, host: str, repository: str, reference: str) -> Request:
     """Ask for a manifest (GET) or only whether it is there (HEAD)."""
     url = f"https://{host}/v2/{repository}/manifests/{reference}"
-    return Request(method, url, headers=(("Accept", ", ".join(MANIFEST_TYPES)),), bearer=token)
+    return Request(method, url, headers=(("Accept", ", ".join(MANIFEST_TYPES)),))
 
 
-def blob_request(host: str, repository: str, digest: str, token: str, size: int) -> Request:
+def blob_request(host: str, repository: str, digest: str, size: int) -> Request:
     """Ask for the first bytes of a blob at the registry, which answers with a redirect or the bytes."""
     url = f"https://{host}/v2/{repository}/blobs/{digest}"
-    return Request("GET", url, headers=_range(size), bearer=token, digest=True, seconds=20.0)
+    return Request("GET", url, headers=_range(size), digest=True, seconds=20.0)
 
 
 def redirected_request(location: str, size: int) -> Request:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,17 +25,22 @@ from acrcheck.api import (
     Trouble,
     Vantage,
 )
-from acrcheck.azure.image import parse_image
+from acrcheck.azure import registry as acr
+from acrcheck.azure.image import ImageReference, parse_image
 from acrcheck.azure.imds import Spoken
 from acrcheck.azure.registry import FIRST_BYTES
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Credential,
+    Image,
+    Keyring,
     Manifest,
     Node,
     Nodes,
     Open,
     OwnToken,
+    Path,
     RefreshToken,
     Resolution,
     Route,
@@ -51,11 +56,13 @@ from checks.registry import (
     exchange,
     layer,
     manifest,
+    paths,
     routes,
     tcp,
     tls,
 )
 from tests.checks.looking import (
+    CLIENT_ID,
     NAMESPACE,
     NODE,
     NODE_2,
@@ -95,20 +102,40 @@ MANIFEST: dict[str, Any] = {
     "layers": [{"digest": "sha256:1", "size": 7}],
 }
 Step = Callable[..., Looking[Any]]
+F = TypeVar("F")
+REALM = f"https://{HOST}/oauth2/token"
 
 
-def route(**changed: Any) -> Route:
-    """The way from a pod to an image of the registry."""
+def credential(username: str, **changed: Any) -> Credential:
+    """A credential of a pull secret."""
     values: dict[str, Any] = {
-        "pod": "coderd-1",
-        "node": NODE,
-        "vantage": EXEC,
-        "host": HOST,
-        "image": IMAGE,
-        "credential": "pod identity",
-        "tokens": OWN,
+        "source": "secret acr",
+        "username": username,
+        "password": "<opaque:1>",
+        "kind": acr.kind_of(username, HOST),
+        "claims": {},
     }
-    return Route(**values | changed)
+    return Credential(**values | changed)
+
+
+ADMIN, PRINCIPAL, SCOPED = credential("acme"), credential(CLIENT_ID), credential("puller")
+ENTRA = credential(acr.NULL_GUID)
+
+
+def path(**changed: Any) -> Path:
+    """The way from a pod to the registry."""
+    values: dict[str, Any] = {"pod": "coderd-1", "node": NODE, "vantage": EXEC, "host": HOST, "tokens": OWN}
+    return Path(**values | changed)
+
+
+def route(image: ImageReference | None = IMAGE, *credentials: Credential, **changed: Any) -> Route:
+    """The way from a pod to an image of the registry."""
+    return Route(path(**changed), image, credentials)
+
+
+def on_path(fact: F, **changed: Any) -> Each[F]:
+    """A fact of the path."""
+    return Each(((path(**changed).subject, fact),))
 
 
 def errors(status: int, code: str = "UNAUTHORIZED", message: str = "no", **headers: Any) -> Response:
@@ -152,33 +179,41 @@ def moved(location: str, status: int = 307) -> Response:
 
 def resolving(*answers: Reply) -> Looking[Any]:
     """Resolve the registry's name."""
-    return dns(route(), wire(*answers), Target())
+    return dns(path(), wire(*answers), Target())
 
 
 def connecting(answer: Reply) -> Looking[Any]:
     """Connect to the registry."""
-    return tcp(route(), Resolution(("10.0.0.4",), private=True), wire(answer))
+    return tcp(path(), Resolution(("10.0.0.4",), private=True), wire(answer))
 
 
 def shaking(answer: Reply) -> Looking[Any]:
     """Shake hands with the registry."""
-    return tls(route(), Open("10.0.0.4"), wire(answer))
+    return tls(path(), Open("10.0.0.4"), wire(answer))
 
 
 def challenging(*answers: Reply) -> Looking[Any]:
     """Ask for the challenge."""
-    return challenge(route(), Trusted("CN=DigiCert"), wire(*answers))
+    return challenge(path(), Trusted("CN=DigiCert"), wire(*answers))
 
 
 def exchanging(*answers: Reply, coder: bool = True, tokens: OwnToken | None = OWN) -> Looking[Any]:
     """Exchange the identity's tokens: the registry's audience first, then ARM's."""
     fake = wire(*answers)
-    return exchange(route(tokens=tokens), Challenged(HOST), fake, Target(), workload(coder=coder))
+    return exchange(path(tokens=tokens), Challenged(HOST, REALM), fake, Target(), workload(coder=coder))
 
 
 def accessing(*answers: Reply, **changed: Any) -> Looking[Any]:
     """Get an access token."""
-    return access(route(**changed), Challenged(HOST), RefreshToken("<jwt:r>"), wire(*answers))
+    return access(
+        route(**changed), on_path(Challenged(HOST, REALM)), on_path(RefreshToken("<jwt:r>")), wire(*answers)
+    )
+
+
+def pulling(*answers: Reply, credentials: tuple[Credential, ...], **asked: Any) -> Looking[Any]:
+    """Get an access token with the credentials of pull secrets."""
+    challenged = Challenged(HOST, asked.get("realm", REALM), asked.get("scheme", "bearer"))
+    return access(route(IMAGE, *credentials), on_path(challenged), Each(), wire(*answers))
 
 
 def reading(*answers: Reply, **changed: Any) -> Looking[Manifest | None]:
@@ -240,6 +275,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("registry-challenge", "registry-challenge-not-acr"): lambda: challenging(
         http(401, "", www_authenticate='Bearer realm="https://auth.docker.io/token"')
     ),
+    ("registry-challenge", "registry-not-azure"): lambda: challenge(
+        path(host="harbor.example"), Trusted("CN=x"), wire(http(401, "", www_authenticate='Basic realm="x"'))
+    ),
     ("registry-exchange", "exchange-refused"): lambda: exchanging(REFUSED_EXCHANGE, REFUSED_EXCHANGE),
     ("registry-exchange", "arm-token-refused"): lambda: exchanging(TAKEN, REFUSED_EXCHANGE),
     ("registry-exchange", "arm-token-refused-elsewhere"): lambda: exchanging(
@@ -259,6 +297,20 @@ CASES: dict[tuple[str, str], Case] = {
     ("registry-manifest", "manifest-refused"): lambda: reading(http(401), REFUSED_EXCHANGE),
     ("registry-manifest", "platform-missing"): lambda: reading(stored(), index(WINDOWS)),
     ("registry-manifest", "manifest-not-an-image"): lambda: reading(stored(), stored({"config": None})),
+}
+NO_PRINCIPAL = errors(401, message="Application not registered with AAD.")
+CASES |= {
+    ("registry-scope", kind): partial(pulling, *answers, credentials=credentials)
+    for kind, credentials, answers in (
+        ("pull-secret-grants", (ADMIN,), (granting("pull"),)),
+        ("pull-secret-passed-over", (ADMIN, SCOPED), (REFUSED_EXCHANGE, granting("pull"))),
+        ("admin-refused", (ADMIN,), (REFUSED_EXCHANGE,)),
+        ("principal-refused", (PRINCIPAL,), (errors(401, message="Invalid clientid or client secret."),)),
+        ("principal-unknown", (PRINCIPAL,), (NO_PRINCIPAL,)),
+        ("entra-token-refused", (ENTRA,), (REFUSED_EXCHANGE,)),
+        ("name-refused", (SCOPED,), (REFUSED_EXCHANGE,)),
+        ("pull-secret-without-pull", (SCOPED,), (granting("metadata_read"),)),
+    )
 }
 CASES |= {
     (check, kind): partial(step, answer) for check, step in STEPS.items() for kind, answer in SENDING.items()
@@ -281,16 +333,24 @@ def test_every_declared_observation_has_a_case() -> None:
     assert set(CASES) == declared(CHECKS)
 
 
-def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **facts: Any) -> list[Route]:
-    """The routes from these pods."""
+def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **facts: Any) -> list[Path]:
+    """The paths from these pods."""
+    keyrings: Each[Keyring] = facts.get("keyrings", Each())
     asked: Each[Tokens] = facts.get("asked", Each())
     owned: Each[OwnToken] = facts.get("owned", Each())
     nodes: Maybe[Nodes] = facts.get("nodes", unknown())
-    looking = routes(each(*pods), asked, owned, nodes, workload(manifest), target or Target())
+    looking = paths(each(*pods), asked, owned, nodes, keyrings, workload(manifest), target or Target())
     return list(look(looking)[1])
 
 
-def test_one_pod_of_each_node_is_a_route_the_one_with_a_token_first() -> None:
+def image_of(manifest: Any = None, target: Target | None = None) -> str:
+    """The image that the pod identity's route is to."""
+    found = Each(((path().subject, path(host=(target or Target()).registry or HOST)),))
+    ways = look(routes(found, Each(), workload(manifest), target or Target()))[1]
+    return str(next(iter(ways)).image)
+
+
+def test_one_pod_of_each_node_is_a_path_the_one_with_a_token_first() -> None:
     """Where, as whom, and for which platform come from the facts about it."""
     one, two, three = pod("a"), pod("b"), pod("c", node=NODE_2)
     debug = Vantage("debug", NAMESPACE, "b", "coderd", NODE)
@@ -306,7 +366,7 @@ def test_one_pod_of_each_node_is_a_route_the_one_with_a_token_first() -> None:
     )
 
 
-def test_pods_that_do_not_run_are_no_routes() -> None:
+def test_pods_that_do_not_run_are_no_paths() -> None:
     """Nothing can be asked from inside them."""
     assert chosen(pod(exec_problem="CrashLoopBackOff")) == []
 
@@ -328,14 +388,17 @@ def test_registry_and_image_come_from_the_flags_else_from_the_workload(
     target: Target, host: str, image: str
 ) -> None:
     """The flag wins; the workload's own image counts where it is of that registry."""
-    (route,) = chosen(pod(), target=target)
-    assert (route.host, str(route.image)) == (host, image)
+    (found_path,) = chosen(pod(), target=target)
+    assert found_path.host == host
+    found_at = Each(((found_path.subject, found_path),))
+    (way,) = look(routes(found_at, Each(), workload(), target))[1]
+    assert str(way.image) == image
 
 
 @pytest.mark.parametrize(
     "spec", [None, {}, {"containers": None}, {"containers": ["x", {"image": None}, {"image": "docker.io/x"}]}]
 )
-def test_without_any_image_of_azure_there_is_no_route(spec: Any) -> None:
+def test_without_any_image_of_azure_there_is_no_path(spec: Any) -> None:
     """Odd containers hold none; the missing input is named."""
     manifest = deployment()
     manifest["spec"]["template"]["spec"] = spec
@@ -346,8 +409,7 @@ def test_without_any_image_of_azure_there_is_no_route(spec: Any) -> None:
 def test_an_init_containers_image_counts() -> None:
     """It is pulled by the same node."""
     spec = {"containers": [{"image": "docker.io/x"}], "initContainers": [{"image": f"{HOST}/i:1"}]}
-    (route,) = chosen(pod(), manifest=deployment(template={"spec": spec}))
-    assert str(route.image) == f"{HOST}/i:1"
+    assert image_of(deployment(template={"spec": spec})) == f"{HOST}/i:1"
 
 
 @pytest.mark.parametrize(
@@ -415,7 +477,7 @@ def test_an_untrusted_certificate_names_its_issuer(problem: str) -> None:
 )
 def test_acrs_challenge_is_read_however_it_is_spaced(header: str) -> None:
     """Names without case, blanks anywhere; without a service the host is it."""
-    assert look(challenging(http(401, "", www_authenticate=header))) == ([], Challenged(HOST))
+    assert look(challenging(http(401, "", www_authenticate=header))) == ([], Challenged(HOST, REALM))
 
 
 @pytest.mark.parametrize(
@@ -469,7 +531,7 @@ def test_odd_errors_of_the_registry_are_no_crash(status: int, body: str) -> None
 def test_the_exchange_sends_each_audiences_token_with_the_tenant() -> None:
     """As ACR's protocol has it: a form, the token by its handle."""
     fake = wire(TAKEN, TAKEN)
-    look(exchange(route(), Challenged("service"), fake, Target(), workload()))
+    look(exchange(path(), Challenged("service", REALM), fake, Target(), workload()))
     assert [item.url for item in fake.asked] == [f"https://{HOST}/oauth2/exchange"] * 2
     assert dict(fake.asked[0].form) == {
         "grant_type": "access_token",
@@ -528,7 +590,7 @@ def test_an_exchange_without_refresh_token_is_malformed(body: str) -> None:
 def test_the_scope_asks_for_pull_and_metadata() -> None:
     """On the image's repository."""
     fake = wire(granting("pull", "metadata_read"))
-    look(access(route(), Challenged("service"), RefreshToken("<jwt:r>"), fake))
+    look(access(route(), on_path(Challenged("service", REALM)), on_path(RefreshToken("<jwt:r>")), fake))
     assert dict(fake.asked[0].form)["scope"] == "repository:coder/envbox:pull,metadata_read"
 
 
@@ -784,3 +846,82 @@ def test_no_more_than_the_first_bytes_are_asked_for(size: int, ranges: list[str]
     fake = FakeWire(by=lambda _: blob())
     look(config(route(), HANDLE, Manifest("m", (DIGEST, size), ()), fake))
     assert [value for key, value in fake.asked[0].headers if key == "Range"] == ranges
+
+
+def ring(reference: str, *credentials: Credential) -> Keyring:
+    """What the kubelet pulls an image with."""
+    return Keyring(Image(reference, ("coderd",), parse_image(reference)), credentials, provider=True)
+
+
+def test_an_image_with_pull_secrets_is_a_route_of_its_own() -> None:
+    """From one node; a registry that is only theirs is a path of its own, without the identity's tokens."""
+    rings = Each(
+        tuple(
+            (item.image.subject, item)
+            for item in (ring(f"{HOST}/a:1", ADMIN), ring("harbor.example/b:1", SCOPED), ring(f"{HOST}/c:1"))
+        )
+    )
+    found_paths = chosen(pod("a"), pod("c", node=NODE_2), owned=Each((of(pod("a"), OWN),)), keyrings=rings)
+    at = Each(tuple((item.subject, item) for item in found_paths))
+    ways = list(look(routes(at, rings, workload(), Target()))[1])
+
+    assert [(item.host, item.tokens) for item in found_paths] == [
+        (HOST, OWN),
+        (HOST, None),
+        ("harbor.example", None),
+    ]
+    assert [str(way.image) for way in ways] == [f"{HOST}/coder/coderd:1.44"] * 2 + [
+        f"{HOST}/a:1",
+        "harbor.example/b:1",
+    ]
+    assert [way.credentials for way in ways] == [(), (), (ADMIN,), (SCOPED,)]
+
+
+def test_the_credentials_are_tried_in_turn() -> None:
+    """The first that grants pull is taken, and those after it are not sent."""
+    fake = wire(REFUSED_EXCHANGE, granting("pull"))
+    seen, token = look(
+        access(route(IMAGE, ADMIN, ENTRA, SCOPED), on_path(Challenged(HOST, REALM)), Each(), fake)
+    )
+
+    assert [item.basic[0] for item in fake.asked] == [ADMIN.username, ENTRA.username]
+    assert all("scope=repository%3Acoder%2Fenvbox%3Apull" in item.url for item in fake.asked)
+    assert token is not None
+    assert token.pulls
+    assert "acme (registry admin account) of secret acr" in seen[1].text
+
+
+def test_a_registry_without_tokens_gets_name_and_password() -> None:
+    """At `/v2/`, and with each later request."""
+    seen, token = look(pulling(http(200, "{}"), credentials=(SCOPED,), scheme="basic"))
+    fake = wire(stored(), stored())
+    look(manifest(route(), token, fake))
+
+    assert [item.id for item in seen] == ["pull-secret-grants"]
+    assert {item.basic for item in fake.asked} == {("puller", "<opaque:1>")}
+    assert {item.bearer for item in fake.asked} == {""}
+
+
+def test_another_registrys_token_may_be_opaque() -> None:
+    """Only ACR's is known to say what it grants; another's is taken at its word."""
+    harbor = path(host="harbor.example")
+    way = Route(harbor, parse_image("harbor.example/a:1"), (SCOPED,))
+    asked = Each(((harbor.subject, Challenged("harbor", "https://harbor.example/token")),))
+    answer = http(200, '{"token": "<opaque:9>"}', secrets=(Secret("<opaque:9>", "opaque"),))
+
+    assert look(access(way, asked, Each(), wire(answer)))[1] == AccessToken("<opaque:9>", frozenset({"pull"}))
+
+
+def test_a_registry_of_another_kind_takes_no_token_of_entra() -> None:
+    """The exchange is ACR's own."""
+    with pytest.raises(NotApplicableError, match="no Azure registry"):
+        look(exchange(path(host="harbor.example"), Challenged("x", REALM), wire(), Target(), workload()))
+
+
+@pytest.mark.parametrize("step", ["registry-challenge", "registry-exchange"])
+def test_a_route_is_blocked_by_what_is_missing_on_its_path(step: str) -> None:
+    """The step that stands in the way is named."""
+    asked = Each[Challenged]() if step == "registry-challenge" else on_path(Challenged(HOST, REALM))
+    with pytest.raises(NotApplicableError) as caught:
+        look(access(route(), asked, Each(), wire()))
+    assert caught.value.blocked_by == step
