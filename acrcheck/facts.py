@@ -257,7 +257,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretName:
+class NamedSecret:
     """A pull secret that the pods name, and who names it: the pod, or its service account."""
 
     name: str
@@ -281,13 +281,12 @@ class PullSecret:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user name and a password for a registry, and where they come from. `password` is a handle."""
+    """A user name and a password for a registry, of which kind, and where they come from. `password` is a handle."""
 
     source: str
     username: str
     password: str
     kind: str
-    claims: dict[str, Any]
 
     def __str__(self) -> str:
         return f"{self.username} ({self.kind}) of {self.source}"
@@ -305,24 +304,47 @@ class Keyring:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way over the network to a registry: vantage × host. `tokens` are the pod identity's own there."""
+    """One way over the network to a registry: vantage × host.
+
+    With `identity` it is the pod identity's, with its tokens and the image that it is for; `coder` is true where
+    Coder's control plane asks. Without, only stored credentials are tried on it.
+    """
 
     pod: str
+    """Empty where it begins at acrcheck itself."""
     node: str
     vantage: Vantage
     host: str
-    tokens: OwnToken | None
+    identity: bool = False
+    image: ImageReference | None = None
+    tokens: OwnToken | None = None
+    coder: bool = False
     platform: tuple[str, str] = ("linux", "amd64")
 
     @property
+    def name(self) -> str:
+        """The registry's name, without a port."""
+        return self.host.partition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The registry's port."""
+        return int(self.host.partition(":")[2] or 443)
+
+    @property
+    def begins(self) -> str:
+        """Where it begins, as a report says it."""
+        return self.pod or "here"
+
+    @property
     def place(self) -> frozenset[str]:
-        """Where it begins."""
-        return frozenset({f"pod/{self.pod}", f"node/{self.node}"})
+        """What of the cluster it begins at."""
+        return frozenset({f"pod/{self.pod}", f"node/{self.node}"}) if self.pod else frozenset({"here"})
 
     @property
     def subject(self) -> Subject:
         """What observations about it are about."""
-        return Subject(f"pod/{self.pod} → {self.host}", self.place)
+        return Subject(f"pod/{self.pod} → {self.host}" if self.pod else f"here → {self.host}", self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +364,7 @@ class Route:
         if not self.credentials:
             return self.path.subject
         place = frozenset({*self.path.place, f"image/{self.image}"})
-        return Subject(f"pod/{self.path.pod} → {self.image}", place)
+        return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the kubelet pulls with: the images' names, the pull secrets, and which of them it takes."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import SequenceMatcher
 from typing import Any
@@ -15,9 +16,11 @@ from acrcheck.api import (
     Each,
     Entry,
     Looking,
+    Maybe,
     NotApplicableError,
     Observation,
     Target,
+    Vantage,
     fail,
     index_key,
     lookup,
@@ -27,8 +30,20 @@ from acrcheck.api import (
 )
 from acrcheck.azure import registry as acr
 from acrcheck.azure.clouds import is_acr
-from acrcheck.azure.image import ImageReferenceError, parse_image
-from acrcheck.facts import Credential, Image, Keyring, Pod, PullSecret, SecretName, Workload
+from acrcheck.azure.image import ImageReference, ImageReferenceError, parse_image
+from acrcheck.facts import (
+    Credential,
+    Image,
+    Keyring,
+    NamedSecret,
+    Nodes,
+    OwnToken,
+    Path,
+    Pod,
+    PullSecret,
+    Tokens,
+    Workload,
+)
 
 from .objects import mappings, number, text
 
@@ -50,22 +65,25 @@ EMPTY = fail(
 )
 ONLY_IDENTITY_TOKEN = fail(
     "pull-secret-identity-token",
-    "secret {secret} has only an identity token for {key}, which the kubelet does not read: it pulls anonymously",
+    "{source} has only an identity token for {key}, which the kubelet does not read: it pulls anonymously",
+    "secret",
 )
-NO_PASSWORD = fail("pull-secret-no-password", "secret {secret} has no {what} for {key}")
+NO_PASSWORD = fail("pull-secret-no-password", "{source} has no {what} for {key}", "secret")
 WHITE_SPACE = fail(
-    "pull-secret-white-space", "in secret {secret} the {what} for {key} begins or ends with white space"
+    "pull-secret-white-space", "in {source} the {what} for {key} begins or ends with white space", "secret"
 )
 DISAGREES = warn(
     "pull-secret-auth-disagrees",
-    "in secret {secret} `auth` for {key} is not the user name and password beside it: the kubelet takes `auth`",
+    "in {source} `auth` for {key} is not the user name and password beside it: the kubelet takes `auth`",
+    "secret",
 )
 EXPIRED = fail(
-    "pull-secret-expired", "the token in secret {secret} for {key} expired at {expires} (it is {now})"
+    "pull-secret-expired", "{source} has a token for {key} that expired at {expires} (it is {now})", "secret"
 )
 SHORT_LIVED = warn(
     "pull-secret-short-lived",
-    "secret {secret} holds a registry token for {key} that ends at {expires}: it was made to last {hours} h",
+    "{source} has a registry token for {key} that ends at {expires}: it was made to last {hours} h",
+    "secret",
 )
 NEAR_HOST = warn(
     "pull-secret-near-host",
@@ -103,7 +121,7 @@ def images(workload: Workload, target: Target) -> Looking[Each[Image]]:
     return Each(tuple((image.subject, image) for image in found))
 
 
-def secret_names(workload: Workload, pods: Each[Pod], cluster: Cluster) -> Looking[Each[SecretName]]:
+def secret_names(workload: Workload, pods: Each[Pod], cluster: Cluster) -> Looking[Each[NamedSecret]]:
     """The pull secrets are named where the pods get them from."""
     names = dict.fromkeys(_names(workload.pod_spec, "imagePullSecrets"), f"{workload.kind}/{workload.name}")
     if not names:
@@ -115,7 +133,7 @@ def secret_names(workload: Workload, pods: Each[Pod], cluster: Cluster) -> Looki
         for secret in names:
             if secret not in _names(pod.spec, "imagePullSecrets"):
                 yield NOT_IN_POD(pod=pod.name, secret=secret).on(pod.subject)
-    found = [SecretName(name, workload.namespace, source) for name, source in names.items()]
+    found = [NamedSecret(name, workload.namespace, source) for name, source in names.items()]
     return Each(tuple((item.subject, item) for item in found))
 
 
@@ -124,7 +142,7 @@ def _names(item: object, field: str) -> list[str]:
     return [name for entry in mappings(item, field) if (name := text(entry, "name"))]
 
 
-def pull_secret(name: SecretName, found: Each[Image], cluster: Cluster, clock: Clock) -> Looking[PullSecret]:
+def pull_secret(name: NamedSecret, found: Each[Image], cluster: Cluster, clock: Clock) -> Looking[PullSecret]:
     """The secret is there, of the right type, and holds whole credentials that have not expired."""
     answer = cluster.get(SECRETS, name.name, name.namespace)
     if answer.nothing:
@@ -143,7 +161,7 @@ def pull_secret(name: SecretName, found: Each[Image], cluster: Cluster, clock: C
     wanted = [f"{item.reference.host}/{item.reference.repository}" for item in found if item.reference]
     for entry in entries:
         if any(_matches(text(entry, "key"), image) for image in wanted):
-            yield from _flaws(name.name, entry, clock.now())
+            yield from flaws(f"secret {name.name}", name.name, entry, clock.now())
     return PullSecret(name.name, problem, entries)
 
 
@@ -155,26 +173,28 @@ def _matches(key: str, image: str) -> bool:
     return plain is not None and matches(plain, image)
 
 
-def _flaws(secret: str, entry: dict[str, Any], now: datetime) -> Iterator[Observation]:
+def flaws(source: str, secret: str, entry: dict[str, Any], now: datetime) -> Iterator[Observation]:
     """What is wrong with a credential, as far as it can be seen without asking the registry."""
     key, remarks = text(entry, "key"), set(entry.get("remarks") or ())
+    said = {"source": source, "secret": secret, "key": key}
     if "password-missing" in remarks and "identitytoken-ignored" in remarks:
-        yield ONLY_IDENTITY_TOKEN(secret=secret, key=key)
+        yield ONLY_IDENTITY_TOKEN(**said)
     else:
         for remark in sorted(remarks & MISSING.keys()):
-            yield NO_PASSWORD(secret=secret, key=key, what=MISSING[remark])
+            yield NO_PASSWORD(**said, what=MISSING[remark])
     for remark in sorted(remarks & WHITE_SPACES.keys()):
-        yield WHITE_SPACE(secret=secret, key=key, what=WHITE_SPACES[remark])
+        yield WHITE_SPACE(**said, what=WHITE_SPACES[remark])
     if "auth-disagrees" in remarks:
-        yield DISAGREES(secret=secret, key=key)
+        yield DISAGREES(**said)
     ends, begins = number(entry, "claims", "exp"), number(entry, "claims", "iat")
-    if ends:
-        expires = _time(ends)
-        if ends <= now.timestamp():
-            yield EXPIRED(secret=secret, key=key, expires=expires, now=f"{now:%Y-%m-%dT%H:%M:%SZ}")
-        else:
-            hours = round((ends - begins) / 3600) if begins else "a few"
-            yield SHORT_LIVED(secret=secret, key=key, expires=expires, hours=hours)
+    if ends and ends <= now.timestamp():
+        yield EXPIRED(**said, expires=_time(ends), now=_time(int(now.timestamp())))
+    elif ends:
+        hours = round((ends - begins) / 3600) if begins else "a few"
+        yield SHORT_LIVED(**said, expires=_time(ends), hours=hours)
+
+
+FLAWS = (ONLY_IDENTITY_TOKEN, NO_PASSWORD, WHITE_SPACE, DISAGREES, EXPIRED, SHORT_LIVED)
 
 
 def _time(seconds: int) -> str:
@@ -184,7 +204,7 @@ def _time(seconds: int) -> str:
         return str(seconds)
 
 
-def keyring(image: Image, named: Each[SecretName], secrets: Each[PullSecret]) -> Looking[Keyring]:
+def keyring(image: Image, named: Each[NamedSecret], secrets: Each[PullSecret]) -> Looking[Keyring]:
     """Which credentials the kubelet takes for the image, in the order of use; never what they are."""
     if image.reference is None:
         raise NotApplicableError(f"{image.text} is no image reference")
@@ -195,7 +215,7 @@ def keyring(image: Image, named: Each[SecretName], secrets: Each[PullSecret]) ->
     broken = any(secret.problem for secret in secrets)
     entries = {} if broken else dict(_entries(secrets))
     taken = lookup(entries, name)
-    credentials = tuple(_credential(entry, entries[entry], host) for entry in taken)
+    credentials = tuple(credential(f"secret {entry.secret}", entries[entry], host) for entry in taken)
     provider = host.endswith(tuple(f".{suffix}" for suffix in PROVIDER_SUFFIXES))
     if not taken and entries:
         yield from _elsewhere(host, entries)
@@ -213,16 +233,11 @@ def _entries(secrets: Iterable[PullSecret]) -> Iterator[tuple[Entry, dict[str, A
             yield Entry(secret.name, key, username, password), entry
 
 
-def _credential(entry: Entry, seen: dict[str, Any], host: str) -> Credential:
-    kind = acr.kind_of(entry.username, host) if is_acr(host) else "user name and password"
-    claims = seen.get("claims")
-    return Credential(
-        f"secret {entry.secret}",
-        entry.username,
-        entry.password,
-        kind,
-        claims if isinstance(claims, dict) else {},
-    )
+def credential(source: str, entry: dict[str, Any], host: str) -> Credential:
+    """Give a credential, with the kind that its name is of."""
+    username = text(entry, "username")
+    kind = acr.kind_of(username, host) if is_acr(host) else "user name and password"
+    return Credential(source, username, text(entry, "password"), kind)
 
 
 def _elsewhere(host: str, entries: Iterable[Entry]) -> Iterator[Observation]:
@@ -258,6 +273,74 @@ def _alike(name: str, host: str) -> bool:
     return not is_acr(name) and SequenceMatcher(None, name, host).ratio() >= ALIKE
 
 
+def paths(
+    pods: Each[Pod],
+    asked: Each[Tokens],
+    owned: Each[OwnToken],
+    nodes: Maybe[Nodes],
+    keyrings: Each[Keyring],
+    workload: Workload,
+    target: Target,
+) -> Looking[Each[Path]]:
+    """Which registries, from where: the workload's from one pod on each node, those of its pull secrets from one."""
+    image = _image(workload, target)
+    host = target.registry or (image.host if image else "")
+    others = dict.fromkeys(
+        ring.image.reference.host for ring in keyrings if ring.credentials and ring.image.reference
+    )
+    if not host and not others:
+        raise NotApplicableError("no registry is known: name one with --registry or --image")
+    vantages = {subject: given.vantage for subject, given in asked.items}
+    tokens = dict(owned.items)
+    platforms = {
+        name: (node.os, node.arch) for name, node in (nodes.value.by_name if nodes.value else {}).items()
+    }
+    chosen: dict[str, Path] = {}
+    for pod in sorted(pods, key=lambda pod: (pod.subject not in tokens, pod.name)):
+        if pod.exec_problem or pod.node in chosen:
+            continue
+        inside = Vantage("exec", pod.namespace, pod.name, pod.container, pod.node)
+        chosen[pod.node] = Path(
+            pod=pod.name,
+            node=pod.node,
+            vantage=vantages.get(pod.subject, inside),
+            host=host,
+            identity=True,
+            image=image,
+            tokens=tokens.get(pod.subject),
+            coder=workload.coder,
+            platform=platforms.get(pod.node, ("linux", "amd64")),
+        )
+    yield from ()
+    found = [path for _, path in sorted(chosen.items())]
+    more = [
+        replace(path, host=name, identity=False, image=None, tokens=None)
+        for path in found[:1]
+        for name in others
+        if name != host
+    ]
+    return Each(tuple((path.subject, path) for path in (*(found if host else ()), *more)))
+
+
+def _image(workload: Workload, target: Target) -> ImageReference | None:
+    """The image named, else the workload's own from the registry."""
+    texts = [target.image] if target.image else []
+    for field in ("containers", "initContainers"):
+        texts += [text(item, "image") for item in mappings(workload.pod_spec, field)]
+    for reference in texts:
+        try:
+            image = parse_image(reference)
+        except ImageReferenceError:
+            continue
+        if (
+            reference == target.image
+            or image.host == target.registry
+            or (not target.registry and is_acr(image.host))
+        ):
+            return image
+    return None
+
+
 CHECKS = (
     Check("images", "the images have names that can be pulled", images, sees=(INVALID,)),
     Check(
@@ -272,19 +355,8 @@ CHECKS = (
         "pull-secrets",
         "the pull secret is whole",
         pull_secret,
-        sees=(
-            ABSENT,
-            WRONG_TYPE,
-            UNREADABLE,
-            EMPTY,
-            ONLY_IDENTITY_TOKEN,
-            NO_PASSWORD,
-            WHITE_SPACE,
-            DISAGREES,
-            EXPIRED,
-            SHORT_LIVED,
-        ),
-        each=SecretName,
+        sees=(ABSENT, WRONG_TYPE, UNREADABLE, EMPTY, *FLAWS),
+        each=NamedSecret,
         asks=(("get", "secrets"),),
         optional=True,
     ),
@@ -296,4 +368,5 @@ CHECKS = (
         each=Image,
         optional=True,
     ),
+    Check("registry-paths", "registry and pods to ask from are known", paths),
 )

@@ -1,4 +1,4 @@
-"""The registry, step by step, from inside the pod."""
+"""The registry, step by step."""
 
 import ipaddress
 import re
@@ -16,7 +16,6 @@ from acrcheck.api import (
     Handshake,
     Kind,
     Looking,
-    Maybe,
     NotApplicableError,
     Observation,
     Request,
@@ -24,7 +23,6 @@ from acrcheck.api import (
     Response,
     Target,
     Trouble,
-    Vantage,
     Wire,
     fail,
     note,
@@ -32,24 +30,20 @@ from acrcheck.api import (
 )
 from acrcheck.azure import registry as acr
 from acrcheck.azure.clouds import cloud_of, is_acr
-from acrcheck.azure.image import ImageReference, ImageReferenceError, parse_image
+from acrcheck.azure.image import ImageReference
 from acrcheck.facts import (
     AccessToken,
     Challenged,
     Credential,
     Keyring,
     Manifest,
-    Nodes,
     Open,
     OwnToken,
     Path,
-    Pod,
     RefreshToken,
     Resolution,
     Route,
-    Tokens,
     Trusted,
-    Workload,
 )
 
 from . import asking
@@ -60,8 +54,10 @@ OTHERS_RESOLVE = note("other-names-resolve", "{other} resolves from {pod}")
 NONE_RESOLVE = note("no-name-resolves", "{other} does not resolve from {pod} either")
 PRIVATE = note("registry-address-private", "{host} resolves to the private address {address}")
 PUBLIC = note("registry-address-public", "{host} resolves to the public address {address}")
-NO_CONNECTION = fail("registry-connect-timeout", "no connection from {pod} to {host}:443: {said}")
-CONNECTION_REFUSED = fail("registry-connect-refused", "connection from {pod} to {host}:443 refused: {said}")
+NO_CONNECTION = fail("registry-connect-timeout", "no connection from {pod} to {name}:{port}: {said}", "host")
+CONNECTION_REFUSED = fail(
+    "registry-connect-refused", "connection from {pod} to {name}:{port} refused: {said}", "host"
+)
 UNTRUSTED = fail(
     "registry-untrusted", "{pod} does not trust {host}'s certificate, issued by {issuer}: {said}"
 )
@@ -158,76 +154,12 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 3
 
 
-def paths(
-    pods: Each[Pod],
-    asked: Each[Tokens],
-    owned: Each[OwnToken],
-    nodes: Maybe[Nodes],
-    keyrings: Each[Keyring],
-    workload: Workload,
-    target: Target,
-) -> Looking[Each[Path]]:
-    """Which registries, from where: the workload's from one pod on each node, those of its pull secrets from one."""
-    host = _registry(workload, target)
-    others = dict.fromkeys(
-        ring.image.reference.host for ring in keyrings if ring.credentials and ring.image.reference
-    )
-    if not host and not others:
-        raise NotApplicableError("no registry is known: name one with --registry or --image")
-    vantages = {subject: given.vantage for subject, given in asked.items}
-    tokens = dict(owned.items)
-    known = nodes.value.by_name if nodes.value else {}
-    chosen: dict[str, Path] = {}
-    for pod in sorted(pods, key=lambda pod: (pod.subject not in tokens, pod.name)):
-        if pod.exec_problem or pod.node in chosen:
-            continue
-        node = known.get(pod.node)
-        inside = Vantage("exec", pod.namespace, pod.name, pod.container, pod.node)
-        chosen[pod.node] = Path(
-            pod.name,
-            pod.node,
-            vantages.get(pod.subject, inside),
-            host,
-            tokens.get(pod.subject),
-            (node.os, node.arch) if node else ("linux", "amd64"),
-        )
-    yield from ()
-    found = [path for _, path in sorted(chosen.items())]
-    first = [replace(path, host=name, tokens=None) for path in found[:1] for name in others if name != host]
-    return Each(tuple((path.subject, path) for path in (*(found if host else ()), *first)))
-
-
-def _registry(workload: Workload, target: Target) -> str:
-    """The registry that the pod identity is for."""
-    image = _image(workload, target)
-    return target.registry or (image.host if image else "")
-
-
-def _image(workload: Workload, target: Target) -> ImageReference | None:
-    """The image named, else the workload's own from the registry."""
-    texts = [target.image] if target.image else []
-    for field in ("containers", "initContainers"):
-        texts += [text(item, "image") for item in mappings(workload.pod_spec, field)]
-    for reference in texts:
-        try:
-            image = parse_image(reference)
-        except ImageReferenceError:
-            continue
-        if (
-            reference == target.image
-            or image.host == target.registry
-            or (not target.registry and is_acr(image.host))
-        ):
-            return image
-    return None
-
-
 def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
     """The registry's name resolves."""
-    answer = wire.resolve(path.vantage, Resolve(path.host))
+    answer = wire.resolve(path.vantage, Resolve(path.name))
     if isinstance(answer, Failure):
-        asking.refuse_blind(answer, path.pod)
-        yield UNRESOLVED(host=path.host, pod=path.pod, said=_resolver_says(answer, path.host))
+        asking.refuse_blind(answer, path.begins)
+        yield UNRESOLVED(host=path.host, pod=path.begins, said=_resolver_says(answer, path.host))
         yield from _other_name(path, wire, target)
         return None
     private = bool(answer.addresses) and all(_is_private(address) for address in answer.addresses)
@@ -246,7 +178,7 @@ def _resolver_says(answer: Failure, host: str) -> str:
 def _other_name(path: Path, wire: Wire, target: Target) -> Iterator[Observation]:
     other = cloud_of(target.cloud, path.host).authority.removeprefix("https://")
     answer = wire.resolve(path.vantage, Resolve(other))
-    yield (NONE_RESOLVE if isinstance(answer, Failure) else OTHERS_RESOLVE)(other=other, pod=path.pod)
+    yield (NONE_RESOLVE if isinstance(answer, Failure) else OTHERS_RESOLVE)(other=other, pod=path.begins)
 
 
 def _is_private(address: str) -> bool:
@@ -259,25 +191,23 @@ def _is_private(address: str) -> bool:
 def tcp(path: Path, resolved: Resolution, wire: Wire) -> Looking[Open | None]:
     """A connection to the registry opens."""
     del resolved
-    answer = wire.connect(path.vantage, Connect(path.host, 443))
+    answer = wire.connect(path.vantage, Connect(path.name, path.port))
     if not isinstance(answer, Failure):
         return Open(answer.address)
-    asking.refuse_blind(answer, path.pod)
-    if answer.trouble is Trouble.REFUSED:
-        yield CONNECTION_REFUSED(host=path.host, pod=path.pod, said=answer.detail)
-    else:
-        said = answer.detail or str(answer.trouble)
-        yield NO_CONNECTION(host=path.host, pod=path.pod, said=said)
+    asking.refuse_blind(answer, path.begins)
+    said = answer.detail or str(answer.trouble)
+    kind = CONNECTION_REFUSED if answer.trouble is Trouble.REFUSED else NO_CONNECTION
+    yield kind(host=path.host, name=path.name, port=path.port, pod=path.begins, said=said)
     return None
 
 
 def tls(path: Path, opened: Open, wire: Wire) -> Looking[Trusted | None]:
     """The registry's certificate is trusted, and who signed it."""
     del opened
-    answer = wire.handshake(path.vantage, Handshake(path.host))
+    answer = wire.handshake(path.vantage, Handshake(path.name, path.port))
     if isinstance(answer, Failure):
-        asking.refuse_blind(answer, path.pod)
-        yield NO_HANDSHAKE(host=path.host, pod=path.pod, said=answer.detail or str(answer.trouble))
+        asking.refuse_blind(answer, path.begins)
+        yield NO_HANDSHAKE(host=path.host, pod=path.begins, said=answer.detail or str(answer.trouble))
         return None
     if not answer.problem:
         return Trusted(answer.issuer)
@@ -288,7 +218,7 @@ def tls(path: Path, opened: Open, wire: Wire) -> Looking[Trusted | None]:
     elif "subject name" in problem or "hostname" in problem or "does not match" in problem:
         yield CERTIFICATE_NAME(host=path.host, names=", ".join(answer.names) or answer.subject, said=said)
     else:
-        yield UNTRUSTED(pod=path.pod, host=path.host, issuer=answer.issuer or "unknown", said=said)
+        yield UNTRUSTED(pod=path.begins, host=path.host, issuer=answer.issuer or "unknown", said=said)
     return None
 
 
@@ -296,8 +226,10 @@ def _send(path: Path, wire: Wire, request: Request, step: str) -> Any:
     """Send a request; yields what the path itself went wrong with, and gives the response or None."""
     answer = wire.request(path.vantage, request)
     if isinstance(answer, Failure):
-        asking.refuse_blind(answer, path.pod)
-        yield LOST(host=path.host, pod=path.pod, step=step, said=f"{answer.trouble}: {answer.detail}"[:200])
+        asking.refuse_blind(answer, path.begins)
+        yield LOST(
+            host=path.host, pod=path.begins, step=step, said=f"{answer.trouble}: {answer.detail}"[:200]
+        )
         return None
     code, said = acr.error_of(answer)
     evidence = {"correlationId": acr.correlation(answer), "code": code}
@@ -342,6 +274,8 @@ def challenge(path: Path, trusted: Trusted, wire: Wire) -> Looking[Challenged | 
 
 def _own(path: Path) -> OwnToken:
     """Give the identity's tokens. Raises NotApplicableError where there are none, or none that is wanted."""
+    if not path.identity:
+        raise NotApplicableError(f"the pod identity is not for {path.host}")
     if not is_acr(path.host):
         raise NotApplicableError(f"{path.host} is no Azure registry: it takes no token of Entra's")
     if path.tokens is None:
@@ -349,9 +283,7 @@ def _own(path: Path) -> OwnToken:
     return path.tokens
 
 
-def exchange(
-    path: Path, challenged: Challenged, wire: Wire, target: Target, workload: Workload
-) -> Looking[RefreshToken | None]:
+def exchange(path: Path, challenged: Challenged, wire: Wire, target: Target) -> Looking[RefreshToken | None]:
     """The registry takes the identity's token, for both audiences."""
     own = _own(path)
     cloud = cloud_of(target.cloud, path.host)
@@ -382,19 +314,16 @@ def exchange(
         return None
     yield EXCHANGED(host=path.host)
     if cloud.arm_audience in answers and cloud.arm_audience not in taken:
-        yield (ARM_REFUSED if workload.coder else ARM_REFUSED_OTHER)(host=path.host)
+        yield (ARM_REFUSED if path.coder else ARM_REFUSED_OTHER)(host=path.host)
     token = text(next(iter(taken.values())).json(), "refresh_token")
     if not token:
         raise CannotLookError(f"malformed: {path.host} answered the exchange with 200 and no refresh_token")
     return RefreshToken(token)
 
 
-def routes(
-    found: Each[Path], keyrings: Each[Keyring], workload: Workload, target: Target
-) -> Looking[Each[Route]]:
+def routes(found: Each[Path], keyrings: Each[Keyring]) -> Looking[Each[Route]]:
     """Each way to an image: as the pod identity from each node, and with the pull secrets of each image."""
-    host, image = _registry(workload, target), _image(workload, target)
-    ways = [Route(path, image) for path in found if path.host == host]
+    ways = [Route(path, path.image) for path in found if path.identity]
     for ring in keyrings:
         wanted = ring.image.reference
         if ring.credentials and wanted:
@@ -607,9 +536,9 @@ def _download(route: Route, token: AccessToken, wire: Wire, what: str, blob: tup
     for _ in range(MOST_REDIRECTS):
         answer = wire.request(route.path.vantage, request)
         if isinstance(answer, Failure):
-            asking.refuse_blind(answer, route.path.pod)
+            asking.refuse_blind(answer, route.path.begins)
             said = f"{answer.trouble}: {answer.detail}"[:160]
-            yield BLOB_UNREACHABLE(what=what, image=image, host=host, pod=route.path.pod, said=said)
+            yield BLOB_UNREACHABLE(what=what, image=image, host=host, pod=route.path.begins, said=said)
             return
         location, status = answer.header("location"), answer.status
         if answer.status not in REDIRECTS or not location:
@@ -648,7 +577,6 @@ def _is_other(answer: Response, digest: str, size: int) -> bool:
 
 
 CHECKS = (
-    Check("registry-paths", "registry and pods to ask from are known", paths),
     Check(
         "registry-dns",
         "the registry's name resolves",

@@ -65,6 +65,11 @@ def parse_image(text: str) -> ImageReference:
     return ImageReference(host.lower(), repository, tag or ("" if digest else "latest"), digest)
 
 
+def is_host(text: str) -> bool:
+    """Tell whether a text is a registry's host: a name with a dot or a port, or localhost; nothing more."""
+    return bool(_HOST.fullmatch(text)) and ("." in text or ":" in text or text == "localhost")
+
+
 def _refuse_text(text: str) -> None:
     if not text:
         raise ImageReferenceError("the image reference is empty")

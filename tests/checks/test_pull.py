@@ -15,7 +15,8 @@ from acrcheck.api import (
 )
 from acrcheck.azure import registry as acr
 from acrcheck.azure.image import parse_image
-from acrcheck.facts import Image, Keyring, PullSecret, SecretName
+from acrcheck.facts import Image, Keyring, NamedSecret, PullSecret
+from checks.given import given, here
 from checks.pull import CHECKS, images, keyring, pull_secret, secret_names
 from tests.checks.looking import (
     NAMESPACE,
@@ -38,7 +39,7 @@ from tests.checks.looking import (
 HOST = "acme.azurecr.io"
 REFERENCE = f"{HOST}/coder/coderd:1.44"
 IMAGE = Image(REFERENCE, ("coderd",), parse_image(REFERENCE))
-NAME = SecretName("acr", NAMESPACE, "deployment/coderd")
+NAME = NamedSecret("acr", NAMESPACE, "deployment/coderd")
 JSON = "kubernetes.io/dockerconfigjson"
 END = int(NOW.timestamp())
 HANDLE = "<opaque:1>"
@@ -81,7 +82,7 @@ def remarked(*remarks: str, **more: Any) -> Looking[PullSecret]:
     return linting(secret(entry(remarks=list(remarks), **more)))
 
 
-def naming(spec: dict[str, Any], *pods: Any, account: Any = None) -> Looking[Each[SecretName]]:
+def naming(spec: dict[str, Any], *pods: Any, account: Any = None) -> Looking[Each[NamedSecret]]:
     """Find the names of the pull secrets."""
     cluster = FakeCluster({"serviceaccounts": [thing("default") | (account or {})]})
     return secret_names(workload(deployment(template={"spec": spec})), each(*pods), cluster)
@@ -278,3 +279,41 @@ def test_the_kind_of_a_credential_is_known_by_its_name(username: str, kind: str)
 def test_a_registry_with_a_domain_label_has_its_name_before_the_hash() -> None:
     """Its admin account has the name."""
     assert acr.kind_of("acme", "acme-hvawabdb.azurecr.io") == acr.ADMIN
+
+
+def given_credential(**changed: Any) -> Looking[Any]:
+    """Look at a credential on its own."""
+    held = {"username": "puller", "password": HANDLE, "claims": {}, "remarks": []} | changed
+    return given(Target(image=REFERENCE, credential=held), Clock())
+
+
+@pytest.mark.parametrize(
+    ("username", "where"),
+    [
+        ("acme", "until somebody regenerates it"),
+        ("7eb61111-2222-3333-4444-55555555a6a9", "az ad app credential list --id 7eb61111"),
+        ("puller", "az acr token show --registry acme --name puller"),
+    ],
+)
+def test_where_the_end_of_a_given_credential_can_be_read_is_told(username: str, where: str) -> None:
+    """The registry itself does not say."""
+    (seen,), rings = look(given_credential(username=username))
+    (ring,) = rings
+
+    assert where in seen.text
+    assert ring.credentials[0].username == username
+
+
+def test_a_given_token_says_when_it_ends() -> None:
+    """Its claims do."""
+    assert sight(given_credential(username=acr.NULL_GUID, claims={"exp": END + 60})) == [
+        "pull-secret-short-lived"
+    ]
+
+
+def test_a_given_credential_is_tried_from_here() -> None:
+    """On the image's own registry, not as anybody's identity."""
+    (path,) = look(here(Target(image=REFERENCE)))[1]
+
+    assert (str(path.vantage), path.begins, path.host, path.identity) == ("here", "here", HOST, False)
+    assert path.subject.name == f"here → {HOST}"

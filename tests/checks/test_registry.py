@@ -47,6 +47,7 @@ from acrcheck.facts import (
     Tokens,
     Trusted,
 )
+from checks.pull import paths
 from checks.registry import (
     CHECKS,
     access,
@@ -56,7 +57,6 @@ from checks.registry import (
     exchange,
     layer,
     manifest,
-    paths,
     routes,
     tcp,
     tls,
@@ -113,7 +113,6 @@ def credential(username: str, **changed: Any) -> Credential:
         "username": username,
         "password": "<opaque:1>",
         "kind": acr.kind_of(username, HOST),
-        "claims": {},
     }
     return Credential(**values | changed)
 
@@ -124,7 +123,15 @@ ENTRA = credential(acr.NULL_GUID)
 
 def path(**changed: Any) -> Path:
     """The way from a pod to the registry."""
-    values: dict[str, Any] = {"pod": "coderd-1", "node": NODE, "vantage": EXEC, "host": HOST, "tokens": OWN}
+    values: dict[str, Any] = {
+        "pod": "coderd-1",
+        "node": NODE,
+        "vantage": EXEC,
+        "host": HOST,
+        "identity": True,
+        "tokens": OWN,
+        "coder": True,
+    }
     return Path(**values | changed)
 
 
@@ -200,7 +207,7 @@ def challenging(*answers: Reply) -> Looking[Any]:
 def exchanging(*answers: Reply, coder: bool = True, tokens: OwnToken | None = OWN) -> Looking[Any]:
     """Exchange the identity's tokens: the registry's audience first, then ARM's."""
     fake = wire(*answers)
-    return exchange(path(tokens=tokens), Challenged(HOST, REALM), fake, Target(), workload(coder=coder))
+    return exchange(path(tokens=tokens, coder=coder), Challenged(HOST, REALM), fake, Target())
 
 
 def accessing(*answers: Reply, **changed: Any) -> Looking[Any]:
@@ -343,13 +350,6 @@ def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **fac
     return list(look(looking)[1])
 
 
-def image_of(manifest: Any = None, target: Target | None = None) -> str:
-    """The image that the pod identity's route is to."""
-    found = Each(((path().subject, path(host=(target or Target()).registry or HOST)),))
-    ways = look(routes(found, Each(), workload(manifest), target or Target()))[1]
-    return str(next(iter(ways)).image)
-
-
 def test_one_pod_of_each_node_is_a_path_the_one_with_a_token_first() -> None:
     """Where, as whom, and for which platform come from the facts about it."""
     one, two, three = pod("a"), pod("b"), pod("c", node=NODE_2)
@@ -389,10 +389,7 @@ def test_registry_and_image_come_from_the_flags_else_from_the_workload(
 ) -> None:
     """The flag wins; the workload's own image counts where it is of that registry."""
     (found_path,) = chosen(pod(), target=target)
-    assert found_path.host == host
-    found_at = Each(((found_path.subject, found_path),))
-    (way,) = look(routes(found_at, Each(), workload(), target))[1]
-    assert str(way.image) == image
+    assert (found_path.host, str(found_path.image)) == (host, image)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +406,8 @@ def test_without_any_image_of_azure_there_is_no_path(spec: Any) -> None:
 def test_an_init_containers_image_counts() -> None:
     """It is pulled by the same node."""
     spec = {"containers": [{"image": "docker.io/x"}], "initContainers": [{"image": f"{HOST}/i:1"}]}
-    assert image_of(deployment(template={"spec": spec})) == f"{HOST}/i:1"
+    (found_path,) = chosen(pod(), manifest=deployment(template={"spec": spec}))
+    assert str(found_path.image) == f"{HOST}/i:1"
 
 
 @pytest.mark.parametrize(
@@ -531,7 +529,7 @@ def test_odd_errors_of_the_registry_are_no_crash(status: int, body: str) -> None
 def test_the_exchange_sends_each_audiences_token_with_the_tenant() -> None:
     """As ACR's protocol has it: a form, the token by its handle."""
     fake = wire(TAKEN, TAKEN)
-    look(exchange(path(), Challenged("service", REALM), fake, Target(), workload()))
+    look(exchange(path(), Challenged("service", REALM), fake, Target()))
     assert [item.url for item in fake.asked] == [f"https://{HOST}/oauth2/exchange"] * 2
     assert dict(fake.asked[0].form) == {
         "grant_type": "access_token",
@@ -863,7 +861,7 @@ def test_an_image_with_pull_secrets_is_a_route_of_its_own() -> None:
     )
     found_paths = chosen(pod("a"), pod("c", node=NODE_2), owned=Each((of(pod("a"), OWN),)), keyrings=rings)
     at = Each(tuple((item.subject, item) for item in found_paths))
-    ways = list(look(routes(at, rings, workload(), Target()))[1])
+    ways = list(look(routes(at, rings))[1])
 
     assert [(item.host, item.tokens) for item in found_paths] == [
         (HOST, OWN),
@@ -915,7 +913,9 @@ def test_another_registrys_token_may_be_opaque() -> None:
 def test_a_registry_of_another_kind_takes_no_token_of_entra() -> None:
     """The exchange is ACR's own."""
     with pytest.raises(NotApplicableError, match="no Azure registry"):
-        look(exchange(path(host="harbor.example"), Challenged("x", REALM), wire(), Target(), workload()))
+        look(exchange(path(host="harbor.example"), Challenged("x", REALM), wire(), Target()))
+    with pytest.raises(NotApplicableError, match="not for"):
+        look(exchange(path(identity=False), Challenged("x", REALM), wire(), Target()))
 
 
 @pytest.mark.parametrize("step", ["registry-challenge", "registry-exchange"])
@@ -925,3 +925,20 @@ def test_a_route_is_blocked_by_what_is_missing_on_its_path(step: str) -> None:
     with pytest.raises(NotApplicableError) as caught:
         look(access(route(), asked, Each(), wire()))
     assert caught.value.blocked_by == step
+
+
+def test_a_registry_may_have_a_port() -> None:
+    """The name without it is resolved, and the port is connected to."""
+    way, fake = (
+        path(host="localhost:5000"),
+        wire(Resolved(("127.0.0.1",)), Connected("127.0.0.1"), trusted("")),
+    )
+    look(dns(way, fake, Target()))
+    look(tcp(way, Resolution(("127.0.0.1",), private=True), fake))
+    look(tls(way, Open("127.0.0.1"), fake))
+
+    assert [(item.host, getattr(item, "port", None)) for item in fake.asked] == [
+        ("localhost", None),
+        ("localhost", 5000),
+        ("localhost", 5000),
+    ]
