@@ -163,9 +163,11 @@ def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
         yield from _other_name(path, wire, target)
         return None
     private = bool(answer.addresses) and all(_is_private(address) for address in answer.addresses)
-    yield (PRIVATE if private else PUBLIC)(
-        host=path.host, address=", ".join(answer.addresses), evidence={"chain": list(answer.chain)}
-    )
+    # A private address says something of an Azure registry only: another's may simply be in this network.
+    if is_acr(path.name) or not private:
+        yield (PRIVATE if private else PUBLIC)(
+            host=path.host, address=", ".join(answer.addresses), evidence={"chain": list(answer.chain)}
+        )
     return Resolution(answer.addresses, private)
 
 

@@ -119,8 +119,7 @@ def _configured(target: "Target", path: str, vault: "Vault") -> dict[str, Any]:
         raise UsageError(
             f"{path} has no credential that the kubelet would take for {image.host}",
             input=path,
-            expected=f"an entry of `auths` for {image.host}",
-            candidates=[item["key"] for item in entries],
+            expected=f"an entry of `auths` for {image.host}; there are {', '.join(item['key'] for item in entries)}",
         )
     return stored[taken[0]]
 

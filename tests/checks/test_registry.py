@@ -424,6 +424,11 @@ def test_an_address_is_private_when_all_are(addresses: tuple[str, ...], kind: st
     assert sight(resolving(Resolved(addresses))) == [kind]
 
 
+def test_a_private_address_of_another_registry_says_nothing() -> None:
+    """It may simply be in this network."""
+    assert sight(dns(path(host="harbor.example"), wire(Resolved(("10.1.0.4",))), Target())) == []
+
+
 @pytest.mark.parametrize(
     "look_at", [resolving, connecting, shaking, challenging, exchanging, accessing, reading, downloading]
 )

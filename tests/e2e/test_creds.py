@@ -55,11 +55,12 @@ def registry(folder: Path, *actions: str) -> Iterator[tuple[Served, dict[str, st
 
 
 def tried(served: Served, environ: dict[str, str], *args: str) -> dict[str, Any]:
-    """Try a credential, and give the report."""
+    """Try a credential, and give the status of each check."""
     done = call("creds", f"127.0.0.1:{served.port}/team/app:1", *args, "-o", "json", **environ)
     assert PASSWORD not in done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report | {"exitCode": done.returncode}
+    report = json.loads(done.stdout)
+    checks = [check for category in report["categories"] for check in category["checks"]]
+    return {check["id"]: check["status"] for check in checks} | {"exitCode": done.returncode}
 
 
 def test_a_good_credential_is_good(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_good_credential_is_good(tmp_path: Path) -> None:
         sent = [asked.header("Authorization") for asked in served.asked]
 
     assert report["exitCode"] == 0
-    assert {check["id"]: check["status"] for check in report["checks"]}["registry-layer"] == "pass"
+    assert report["registry-layer"] == "pass"
     assert sent.count(BASIC) == 1
 
 
@@ -79,7 +80,7 @@ def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
         report = tried(served, {**environ, "ACRCHECK_PASSWORD": "another-one"}, "--username", USER)
 
     assert report["exitCode"] == 1
-    assert {check["id"]: check["status"] for check in report["checks"]}["registry-scope"] == "fail"
+    assert report["registry-scope"] == "fail"
 
 
 def test_a_docker_configuration_gives_name_and_password(tmp_path: Path) -> None:
