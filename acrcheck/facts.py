@@ -287,6 +287,8 @@ class Credential:
     username: str
     password: str
     kind: str
+    secret: str = "SECRET"  # noqa: S105 - a name, not a secret
+    """The name of the pull secret; the placeholder where it is of none."""
 
     def __str__(self) -> str:
         return f"{self.username} ({self.kind}) of {self.source}"

@@ -25,8 +25,8 @@ def given(target: Target, clock: Clock) -> Looking[Each[Keyring]]:
     reference = parse_image(target.image)
     image = Image(target.image, (), reference)
     entry = {"key": reference.host, **target.credential}
-    yield from flaws(SOURCE, "", entry, clock.now())
-    used = credential(SOURCE, entry, reference.host)
+    yield from flaws(SOURCE, "SECRET", entry, clock.now())
+    used = credential(entry, reference.host, source=SOURCE)
     where = WHERE.get(used.kind, "")
     if where and not mapping(entry, "claims"):
         registry = reference.host.partition(".")[0]

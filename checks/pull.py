@@ -215,7 +215,10 @@ def keyring(image: Image, named: Each[NamedSecret], secrets: Each[PullSecret]) -
     broken = any(secret.problem for secret in secrets)
     entries = {} if broken else dict(_entries(secrets))
     taken = lookup(entries, name)
-    credentials = tuple(credential(f"secret {entry.secret}", entries[entry], host) for entry in taken)
+    credentials = tuple(
+        credential(entries[entry], host, source=f"secret {entry.secret}", secret=entry.secret)
+        for entry in taken
+    )
     provider = host.endswith(tuple(f".{suffix}" for suffix in PROVIDER_SUFFIXES))
     if not taken and entries:
         yield from _elsewhere(host, entries)
@@ -233,11 +236,11 @@ def _entries(secrets: Iterable[PullSecret]) -> Iterator[tuple[Entry, dict[str, A
             yield Entry(secret.name, key, username, password), entry
 
 
-def credential(source: str, entry: dict[str, Any], host: str) -> Credential:
-    """Give a credential, with the kind that its name is of."""
+def credential(entry: dict[str, Any], host: str, **origin: str) -> Credential:
+    """Give a credential, with the kind that its name is of; `origin` are its source and its secret."""
     username = text(entry, "username")
     kind = acr.kind_of(username, host) if is_acr(host) else "user name and password"
-    return Credential(source, username, text(entry, "password"), kind)
+    return Credential(username=username, password=text(entry, "password"), kind=kind, **origin)
 
 
 def _elsewhere(host: str, entries: Iterable[Entry]) -> Iterator[Observation]:

@@ -124,15 +124,16 @@ NOT_AZURE = note(
 SECRET_PULLS = note("pull-secret-grants", "{host} grants pull on {repository} to {credential}")
 PASSED_OVER = note("pull-secret-passed-over", "passed over by the kubelet, which tries the next: {said}")
 _REFUSED = "{host} refused {credential}: {status} {said}"
-ADMIN_REFUSED = fail("admin-refused", _REFUSED, "username")
-PRINCIPAL_REFUSED = fail("principal-refused", _REFUSED, "username")
-PRINCIPAL_UNKNOWN = fail("principal-unknown", _REFUSED, "username")
-ENTRA_TOKEN_REFUSED = fail("entra-token-refused", _REFUSED, "username")
-NAME_REFUSED = fail("name-refused", _REFUSED, "username")
+ADMIN_REFUSED = fail("admin-refused", _REFUSED, "username", "secret")
+PRINCIPAL_REFUSED = fail("principal-refused", _REFUSED, "username", "secret")
+PRINCIPAL_UNKNOWN = fail("principal-unknown", _REFUSED, "username", "secret")
+ENTRA_TOKEN_REFUSED = fail("entra-token-refused", _REFUSED, "username", "secret")
+NAME_REFUSED = fail("name-refused", _REFUSED, "username", "secret")
 SECRET_WITHOUT_PULL = fail(
     "pull-secret-without-pull",
     "{host} grants {actions} on {repository} to {credential}, not pull",
     "username",
+    "secret",
 )
 SECRETS_SEEN = (
     SECRET_PULLS,
@@ -418,7 +419,8 @@ def _try(
     answer = yield from _send(route.path, wire, request, f"GET {urlsplit(request.url).path}")
     if answer is None:
         return None, None
-    values = {"host": host, "credential": str(credential), "username": credential.username}
+    values = {"host": host, "credential": str(credential)}
+    values |= {"username": credential.username, "secret": credential.secret}
     if asked.scheme == "basic" and answer.status == OK:
         return AccessToken(credential.password, frozenset({"pull"}), credential.username), None
     token = _token(answer, host, image.repository)
