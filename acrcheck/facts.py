@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from acrcheck.azure.image import ImageReference
+from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
 from acrcheck.late import dataclass
 from acrcheck.model import Permission, Subject
@@ -321,17 +321,19 @@ class Path:
     image: ImageReference | None = None
     tokens: OwnToken | None = None
     coder: bool = False
-    platform: tuple[str, str] = ("linux", "amd64")
+    platforms: tuple[tuple[str, str], ...] = ()
+    """Operating system and architecture of the node it begins at, then those of the workload's other nodes; empty
+    where that is not known."""
 
     @property
     def name(self) -> str:
         """The registry's name, without a port."""
-        return self.host.partition(":")[0]
+        return place_of(self.host)[0]
 
     @property
     def port(self) -> int:
         """The registry's port."""
-        return int(self.host.partition(":")[2] or 443)
+        return place_of(self.host)[1]
 
     @property
     def begins(self) -> str:
@@ -359,6 +361,11 @@ class Route:
     path: Path
     image: ImageReference | None
     credentials: tuple[Credential, ...] = ()
+
+    @property
+    def platforms(self) -> tuple[tuple[str, str], ...]:
+        """For which platforms the image is wanted: with stored credentials it stands for all nodes."""
+        return self.path.platforms if self.credentials else self.path.platforms[:1]
 
     @property
     def subject(self) -> Subject:
@@ -431,8 +438,10 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The image's manifest for the node's platform: config and layers as (digest, size)."""
+    """The image's manifests for the nodes' platforms, their configs and layers as (digest, size), each once."""
 
     digest: str
-    config: tuple[str, int]
+    configs: tuple[tuple[str, int], ...]
     layers: tuple[tuple[str, int], ...]
+    platforms: tuple[tuple[str, str], ...] = ()
+    """For which platforms the config must be; empty where an index said for which it is."""

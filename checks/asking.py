@@ -1,6 +1,7 @@
 """Asking from inside a pod: from where, what it takes, and when nobody could look."""
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterable, Iterator
 
 from acrcheck.api import CannotLookError, Failure, Permission, SubjectGoneError, Target, Trouble, Vantage
 from acrcheck.facts import Pod
@@ -30,3 +31,16 @@ def refuse_blind(failure: Failure, pod: str) -> None:
         lacking = f"the container has no program to ask with (one of {failure.tool})" if failure.tool else ""
         reason = failure.detail or lacking or str(failure.trouble)
         raise CannotLookError(reason, remedy=failure.remedy)
+
+
+def is_private(addresses: Iterable[str]) -> bool:
+    """Tell whether a name's addresses are all private ones."""
+    found = [_is_private(address) for address in addresses]
+    return bool(found) and all(found)
+
+
+def _is_private(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return False

@@ -298,6 +298,7 @@ def paths(
     platforms = {
         name: (node.os, node.arch) for name, node in (nodes.value.by_name if nodes.value else {}).items()
     }
+    every = tuple(dict.fromkeys(platforms.values()))
     chosen: dict[str, Path] = {}
     for pod in sorted(pods, key=lambda pod: (pod.subject not in tokens, pod.name)):
         if pod.exec_problem or pod.node in chosen:
@@ -312,7 +313,7 @@ def paths(
             image=image,
             tokens=tokens.get(pod.subject),
             coder=workload.coder,
-            platform=platforms.get(pod.node, ("linux", "amd64")),
+            platforms=tuple(dict.fromkeys((platforms[pod.node], *every))) if pod.node in platforms else (),
         )
     yield from ()
     found = [path for _, path in sorted(chosen.items())]

@@ -1,7 +1,5 @@
 """The registry, step by step."""
 
-import ipaddress
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,6 +8,7 @@ from urllib.parse import urlsplit
 from acrcheck.api import (
     CannotLookError,
     Check,
+    Clock,
     Connect,
     Each,
     Failure,
@@ -18,7 +17,6 @@ from acrcheck.api import (
     Looking,
     NotApplicableError,
     Observation,
-    Request,
     Resolve,
     Response,
     Target,
@@ -36,7 +34,6 @@ from acrcheck.facts import (
     Challenged,
     Credential,
     Keyring,
-    Manifest,
     Open,
     OwnToken,
     Path,
@@ -46,14 +43,18 @@ from acrcheck.facts import (
     Trusted,
 )
 
-from . import asking
-from .objects import mapping, mappings, number, text
+from . import asking, blobs, manifests
+from .manifests import need_image
+from .objects import text
+from .sending import SENDING, Client
 
 UNRESOLVED = fail("registry-unresolved", "{host} does not resolve from {pod}{said}")
 OTHERS_RESOLVE = note("other-names-resolve", "{other} resolves from {pod}")
 NONE_RESOLVE = note("no-name-resolves", "{other} does not resolve from {pod} either")
 PRIVATE = note("registry-address-private", "{host} resolves to the private address {address}")
 PUBLIC = note("registry-address-public", "{host} resolves to the public address {address}")
+ONLY_IPV6 = note("registry-only-ipv6", "{host} has only addresses of IPv6: {address}")
+FROM_HERE = note("asked-from-here", "{host} is asked from here, not from a pod")
 NO_CONNECTION = fail("registry-connect-timeout", "no connection from {pod} to {name}:{port}: {said}", "host")
 CONNECTION_REFUSED = fail(
     "registry-connect-refused", "connection from {pod} to {name}:{port} refused: {said}", "host"
@@ -66,17 +67,16 @@ CERTIFICATE_NAME = fail(
     "registry-certificate-name", "{host}'s certificate is for other names ({names}): {said}"
 )
 NO_HANDSHAKE = fail("registry-no-handshake", "no TLS with {host} from {pod}: {said}")
+OLD_TLS = fail("registry-tls-version", "{host} speaks no version of TLS that {pod} takes: {said}")
 NO_CHALLENGE = fail(
     "registry-no-challenge", "{host} answered /v2/ with {status}, not with a registry's challenge: {said}"
 )
 NOT_ACR = fail(
     "registry-challenge-not-acr", "{host}'s challenge names realm {realm!r}, not ACR's /oauth2/token"
 )
-DENIED = fail("registry-ip-denied", "{host} answered 403: client {ip} is not allowed access", "said")
-FORBIDDEN = fail("registry-forbidden", "{host} answered 403 without naming an address: {said}")
-THROTTLED = fail("registry-throttled", "{host} answered 429 (retry after {after} s): {said}")
-SERVER_ERROR = fail("registry-server-error", "{host} answered {status}: {said}")
-LOST = fail("registry-lost", "{host} gave no answer to {step} from {pod}: {said}")
+PLAIN_REALM = fail(
+    "registry-realm-plain", "{host} sends credentials to {realm}, over plain HTTP: none was sent there"
+)
 REFUSED_BOTH = fail(
     "exchange-refused",
     "{host} answered 401 at /oauth2/exchange to the token of object id {oid} ({audiences}; tenant {tenant})",
@@ -102,25 +102,10 @@ NO_METADATA = warn(
     "metadata-not-granted", "the token grants pull on {repository} but not metadata_read: Coder lists tags"
 )
 GRANTED = note("pull-granted", "the token grants {actions} on {repository}")
-NO_TAG = fail("tag-unknown", "{host} has no {reference} in {repository}: {said}")
-NO_REPOSITORY = fail("repository-unknown", "{host} has no repository {repository}: {said}")
-PURGED = fail(
-    "platform-manifest-unknown",
-    "{host} has the index of {repository} and not its manifest {reference}: {said}",
-)
-LOCKED = fail("image-locked", "{host} does not give out {repository}:{reference}: {status} {said}")
-MANIFEST_REFUSED = fail("manifest-refused", "{host} refused {repository}:{reference}: {status} {said}")
-NO_PLATFORM = fail("platform-missing", "{image} has no manifest for {platform}, only for {platforms}")
-NOT_AN_IMAGE = fail("manifest-not-an-image", "{image} is no container image: {said}")
-BLOB_UNREACHABLE = fail(
-    "blob-unreachable", "the {what} of {image} is at {host}, which {pod} does not reach: {said}"
-)
-BLOB_REFUSED = fail("blob-refused", "{host} refused the {what} of {image}: {status} {said}")
-BLOB_CORRUPT = fail("blob-corrupt", "the {what} of {image} from {host} is not what its digest says")
-PULLED = note("blob-read", "{what}: {length} bytes from {host}")
 NOT_AZURE = note(
     "registry-not-azure", "{host} is no Azure registry (it asks for {asks}): steps of ACR's own do not apply"
 )
+OPEN = note("registry-open", "{host} asks for no credential: what is pulled from it shows nothing of one")
 SECRET_PULLS = note("pull-secret-grants", "{host} grants pull on {repository} to {credential}")
 PASSED_OVER = note("pull-secret-passed-over", "passed over by the kubelet, which tries the next: {said}")
 _REFUSED = "{host} refused {credential}: {status} {said}"
@@ -147,23 +132,26 @@ SECRETS_SEEN = (
 )
 """What a registry may say to a pull secret's credentials."""
 
-IP = re.compile(r"client with IP '?(?:\\u0027)?([0-9a-fA-F.:]+)")
 F = TypeVar("F")
-OK, PARTIAL, UNAUTHORIZED, NOT_FORBIDDEN, NOT_FOUND, LOCK, TOO_MANY = 200, 206, 401, 403, 404, 405, 429
-SERVER = 500
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-MOST_REDIRECTS = 3
+OK, UNAUTHORIZED = 200, 401
+OPEN_SCHEME = "none"
+TLS_VERSION = ("protocol version", "unsupported protocol", "tlsv1 alert protocol", "unsupported_protocol")
+"""What OpenSSL says of a server that is too old for it."""
 
 
 def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
     """The registry's name resolves."""
+    if not path.pod:
+        yield FROM_HERE(host=path.host)
     answer = wire.resolve(path.vantage, Resolve(path.name))
     if isinstance(answer, Failure):
         asking.refuse_blind(answer, path.begins)
         yield UNRESOLVED(host=path.host, pod=path.begins, said=_resolver_says(answer, path.host))
         yield from _other_name(path, wire, target)
         return None
-    private = bool(answer.addresses) and all(_is_private(address) for address in answer.addresses)
+    private = asking.is_private(answer.addresses)
+    if answer.addresses and all(":" in address for address in answer.addresses):
+        yield ONLY_IPV6(host=path.host, address=", ".join(answer.addresses))
     # A private address says something of an Azure registry only: another's may simply be in this network.
     if is_acr(path.name) or not private:
         yield (PRIVATE if private else PUBLIC)(
@@ -182,13 +170,6 @@ def _other_name(path: Path, wire: Wire, target: Target) -> Iterator[Observation]
     other = cloud_of(target.cloud, path.host).authority.removeprefix("https://")
     answer = wire.resolve(path.vantage, Resolve(other))
     yield (NONE_RESOLVE if isinstance(answer, Failure) else OTHERS_RESOLVE)(other=other, pod=path.begins)
-
-
-def _is_private(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_private
-    except ValueError:
-        return False
 
 
 def tcp(path: Path, resolved: Resolution, wire: Wire) -> Looking[Open | None]:
@@ -210,69 +191,60 @@ def tls(path: Path, opened: Open, wire: Wire) -> Looking[Trusted | None]:
     answer = wire.handshake(path.vantage, Handshake(path.name, path.port))
     if isinstance(answer, Failure):
         asking.refuse_blind(answer, path.begins)
-        yield NO_HANDSHAKE(host=path.host, pod=path.begins, said=answer.detail or str(answer.trouble))
+        said = answer.detail or str(answer.trouble)
+        kind = OLD_TLS if any(word in said.lower() for word in TLS_VERSION) else NO_HANDSHAKE
+        yield kind(host=path.host, pod=path.begins, said=said)
         return None
     if not answer.problem:
         return Trusted(answer.issuer)
-    problem = answer.problem.lower()
-    said = answer.problem[:160]
+    problem, said = answer.problem.lower(), answer.problem[:160]
+    evidence = {
+        "subject": answer.subject,
+        "issuer": answer.issuer,
+        "expires": answer.expires,
+        "names": list(answer.names),
+    }
     if "expired" in problem or "not yet valid" in problem:
-        yield CERTIFICATE_DATES(host=path.host, said=f"{said} (expires {answer.expires})")
+        said = f"{said} (expires {answer.expires})"
+        yield CERTIFICATE_DATES(host=path.host, said=said, evidence=evidence)
     elif "subject name" in problem or "hostname" in problem or "does not match" in problem:
-        yield CERTIFICATE_NAME(host=path.host, names=", ".join(answer.names) or answer.subject, said=said)
+        names = ", ".join(answer.names) or answer.subject
+        yield CERTIFICATE_NAME(host=path.host, names=names, said=said, evidence=evidence)
     else:
-        yield UNTRUSTED(pod=path.begins, host=path.host, issuer=answer.issuer or "unknown", said=said)
+        issuer = answer.issuer or "unknown"
+        yield UNTRUSTED(pod=path.begins, host=path.host, issuer=issuer, said=said, evidence=evidence)
     return None
 
 
-def _send(path: Path, wire: Wire, request: Request, step: str) -> Any:
-    """Send a request; yields what the path itself went wrong with, and gives the response or None."""
-    answer = wire.request(path.vantage, request)
-    if isinstance(answer, Failure):
-        asking.refuse_blind(answer, path.begins)
-        yield LOST(
-            host=path.host, pod=path.begins, step=step, said=f"{answer.trouble}: {answer.detail}"[:200]
-        )
-        return None
-    code, said = acr.error_of(answer)
-    evidence = {"correlationId": acr.correlation(answer), "code": code}
-    if answer.status == NOT_FORBIDDEN:
-        ip = IP.search(said)
-        if ip:
-            yield DENIED(host=path.host, ip=ip[1], said=said, evidence=evidence)
-        else:
-            yield FORBIDDEN(host=path.host, said=said, evidence=evidence)
-        return None
-    if answer.status == TOO_MANY:
-        after = answer.header("retry-after") or "?"
-        yield THROTTLED(host=path.host, after=after, said=said, evidence=evidence)
-        return None
-    if answer.status >= SERVER:
-        yield SERVER_ERROR(host=path.host, status=answer.status, said=said, evidence=evidence)
-        return None
-    return answer
-
-
-SENDING = (LOST, DENIED, FORBIDDEN, THROTTLED, SERVER_ERROR)
-"""What any request to the registry may meet on its way."""
-
-
-def challenge(path: Path, trusted: Trusted, wire: Wire) -> Looking[Challenged | None]:
-    """`/v2/` answers with ACR's challenge."""
+def challenge(path: Path, trusted: Trusted, wire: Wire, clock: Clock) -> Looking[Challenged | None]:
+    """`/v2/` answers with ACR's challenge, or another registry's."""
     del trusted
-    answer = yield from _send(path, wire, acr.challenge_request(path.host), "GET /v2/")
+    request = acr.challenge_request(path.host)
+    answer = yield from Client(path, wire, clock).send(request, "GET /v2/")
     if answer is None:
         return None
     found = acr.read_challenge(answer)
+    # ACR gives 200 only to a credential: without one somebody else answers.
+    if acr.is_open(answer) and not is_acr(path.host):
+        yield NOT_AZURE(host=path.host, asks="no credential")
+        return Challenged(path.host, "", OPEN_SCHEME)
     if answer.status != UNAUTHORIZED or found is None:
-        yield NO_CHALLENGE(host=path.host, status=answer.status, said=answer.body.strip()[:120])
+        location = answer.header("location")
+        said = f"it leads to {location}" if location else answer.body.strip()
+        yield NO_CHALLENGE(
+            host=path.host, status=answer.status, said=said[:120], evidence=acr.evidence_of(answer)
+        )
         return None
-    if not is_acr(path.host) and (found.scheme == "basic" or (found.scheme == "bearer" and found.realm)):
+    realm = acr.redirect(request.url, found.realm) if found.realm and found.scheme == "bearer" else ""
+    if realm.startswith("http:"):
+        yield PLAIN_REALM(host=path.host, realm=realm)
+        return None
+    if not is_acr(path.host) and (found.scheme == "basic" or realm):
         yield NOT_AZURE(host=path.host, asks=found.realm or found.scheme)
-    elif found.scheme != "bearer" or not found.realm.endswith("/oauth2/token"):
+    elif not acr.is_realm_of(realm, path.host):
         yield NOT_ACR(host=path.host, realm=found.realm or found.scheme)
         return None
-    return Challenged(found.service or path.host, found.realm, found.scheme)
+    return Challenged(found.service or path.host, realm, found.scheme)
 
 
 def _own(path: Path) -> OwnToken:
@@ -286,18 +258,21 @@ def _own(path: Path) -> OwnToken:
     return path.tokens
 
 
-def exchange(path: Path, challenged: Challenged, wire: Wire, target: Target) -> Looking[RefreshToken | None]:
+def exchange(
+    path: Path, challenged: Challenged, wire: Wire, target: Target, clock: Clock
+) -> Looking[RefreshToken | None]:
     """The registry takes the identity's token, for both audiences."""
     own = _own(path)
     cloud = cloud_of(target.cloud, path.host)
     tenant, oid = str(own.claims.get("tid", "")), str(own.claims.get("oid", ""))
     given = {cloud.registry_audience: own.registry, cloud.arm_audience: own.arm}
     answers: dict[str, Response] = {}
+    client = Client(path, wire, clock)
     for audience, spoken in given.items():
         if spoken is None or not spoken.token:
             continue
         request = acr.exchange_request(path.host, challenged.service, spoken.token, tenant)
-        answer = yield from _send(path, wire, request, "POST /oauth2/exchange")
+        answer = yield from client.send(request, "POST /oauth2/exchange")
         if answer is None:
             return None
         answers[audience] = answer
@@ -310,10 +285,8 @@ def exchange(path: Path, challenged: Challenged, wire: Wire, target: Target) -> 
         said = acr.error_of(worst)[1]
         if worst.status != UNAUTHORIZED:
             raise CannotLookError(f"malformed: {path.host} answered the exchange with {worst.status}: {said}")
-        evidence = {"correlationId": acr.correlation(worst), "status": worst.status}
-        yield REFUSED_BOTH(
-            host=path.host, audiences=audiences, oid=oid, tenant=tenant, said=said, evidence=evidence
-        )
+        values = {"host": path.host, "audiences": audiences, "oid": oid, "tenant": tenant, "said": said}
+        yield REFUSED_BOTH(**values, evidence=acr.evidence_of(worst))
         return None
     yield EXCHANGED(host=path.host)
     if cloud.arm_audience in answers and cloud.arm_audience not in taken:
@@ -336,26 +309,31 @@ def routes(found: Each[Path], keyrings: Each[Keyring]) -> Looking[Each[Route]]:
 
 
 def access(
-    route: Route, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire
+    route: Route, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
 ) -> Looking[AccessToken | None]:
     """The registry's token really grants pull and metadata_read on the image's repository."""
-    image = _need_image(route)
+    image = need_image(route)
     asked = _on_path(challenged, route, "registry-challenge")
+    client = Client(route.path, wire, clock)
+    if asked.scheme == OPEN_SCHEME:
+        yield OPEN(host=route.path.host)
+        return AccessToken("", frozenset({"pull"}))
     if route.credentials:
-        taken: AccessToken | None = yield from _with_secrets(route, image, asked, wire)
+        taken: AccessToken | None = yield from _with_secrets(route, image, asked, client)
         return taken
     refresh = _on_path(refreshed, route, "registry-exchange")
     path = route.path
     scope = f"repository:{image.repository}:pull,metadata_read"
     oid = str(path.tokens.claims.get("oid", "")) if path.tokens else ""
     request = acr.token_request(path.host, asked.service, scope, refresh.handle)
-    answer = yield from _send(path, wire, request, "POST /oauth2/token")
+    answer = yield from client.send(request, "POST /oauth2/token")
     if answer is None:
         return None
     token = _token(answer, path.host, image.repository)
     if token is None:
         said = acr.error_of(answer)[1]
-        yield TOKEN_REFUSED(host=path.host, scope=scope, status=answer.status, said=said, oid=oid)
+        values = {"host": path.host, "scope": scope, "status": answer.status, "said": said, "oid": oid}
+        yield TOKEN_REFUSED(**values, evidence=acr.evidence_of(answer))
         return None
     if not token.pulls:
         yield NOT_GRANTED(host=path.host, actions=token.granted, repository=image.repository, oid=oid)
@@ -388,12 +366,12 @@ def _token(answer: Response, host: str, repository: str) -> AccessToken | None:
     return AccessToken(handle, frozenset({"pull"}))
 
 
-def _with_secrets(route: Route, image: ImageReference, asked: Challenged, wire: Wire) -> Any:
+def _with_secrets(route: Route, image: ImageReference, asked: Challenged, client: Client) -> Any:
     """Try the pull secrets' credentials in turn, as the kubelet does: the first that grants pull is taken."""
     scope = f"repository:{image.repository}:pull"
     refused: list[Observation] = []
     for credential in route.credentials:
-        token, verdict = yield from _try(route, image, asked, credential, scope, wire)
+        token, verdict = yield from _try(client, image, asked, credential, scope)
         if token is not None:
             yield SECRET_PULLS(host=route.path.host, credential=str(credential), repository=image.repository)
             for observation in refused:
@@ -406,17 +384,15 @@ def _with_secrets(route: Route, image: ImageReference, asked: Challenged, wire: 
     return None
 
 
-def _try(
-    route: Route, image: ImageReference, asked: Challenged, credential: Credential, scope: str, wire: Wire
-) -> Any:
+def _try(client: Client, image: ImageReference, asked: Challenged, credential: Credential, scope: str) -> Any:
     """Ask for a token with one credential: gives it, or what the registry has against the credential."""
-    host = route.path.host
+    host = client.path.host
     if asked.scheme == "basic":
         request = replace(acr.challenge_request(host), basic=(credential.username, credential.password))
     else:
         basic = credential.username, credential.password
         request = acr.basic_token_request(asked.realm, asked.service, scope, basic)
-    answer = yield from _send(route.path, wire, request, f"GET {urlsplit(request.url).path}")
+    answer = yield from client.send(request, f"GET {urlsplit(request.url).path}")
     if answer is None:
         return None, None
     values = {"host": host, "credential": str(credential)}
@@ -426,7 +402,8 @@ def _try(
     token = _token(answer, host, image.repository)
     if token is None:
         said = acr.error_of(answer)[1]
-        return None, _refusal(credential, said)(**values, status=answer.status, said=said)
+        kind = _refusal(credential, said)
+        return None, kind(**values, status=answer.status, said=said, evidence=acr.evidence_of(answer))
     if not token.pulls:
         return None, SECRET_WITHOUT_PULL(**values, actions=token.granted, repository=image.repository)
     return token, None
@@ -443,149 +420,12 @@ def _refusal(credential: Credential, said: str) -> Kind:
 REFUSALS = {acr.ADMIN: ADMIN_REFUSED, acr.ENTRA_TOKEN: ENTRA_TOKEN_REFUSED}
 
 
-def _need_image(route: Route) -> ImageReference:
-    if route.image is None:
-        raise NotApplicableError("no image of this registry is known: name one with --image")
-    return route.image
-
-
-def manifest(route: Route, token: AccessToken, wire: Wire) -> Looking[Manifest | None]:
-    """The image is there, for the node's platform."""
-    image = _need_image(route)
-    head = yield from _manifest(route, wire, token, "HEAD", image.reference)
-    if head is None:
-        return None
-    answer = yield from _manifest(route, wire, token, "GET", image.reference)
-    digest = head.header("docker-content-digest") or image.digest
-    if answer is not None and acr.is_index(answer):
-        digest = yield from _for_platform(answer, route)
-        answer = (yield from _manifest(route, wire, token, "GET", digest)) if digest else None
-    if answer is None:
-        return None
-    body = answer.json() or {}
-    config, layers = _blob(mapping(body, "config")), mappings(body, "layers")
-    whole = isinstance(body.get("layers"), list) and all(text(layer, "digest") for layer in layers)
-    kind = text(body, "config", "mediaType")
-    if not config[0] or not whole or (kind and kind not in acr.CONFIG_TYPES):
-        said = kind or text(body, "mediaType") or answer.header("content-type") or "no config"
-        yield NOT_AN_IMAGE(image=image, said=said)
-        return None
-    return Manifest(digest, config, tuple(_blob(layer) for layer in layers))
-
-
-def _authorized(request: Request, token: AccessToken) -> Request:
-    """Give the request with the token, or with name and password where the registry knows no tokens."""
-    if token.username:
-        return replace(request, basic=(token.username, token.handle))
-    return replace(request, bearer=token.handle)
-
-
-def _blob(descriptor: dict[str, Any]) -> tuple[str, int]:
-    return text(descriptor, "digest"), number(descriptor, "size")
-
-
-def _manifest(route: Route, wire: Wire, token: AccessToken, method: str, reference: str) -> Any:
-    image = _need_image(route)
-    request = acr.manifest_request(method, route.path.host, image.repository, reference)
-    answer = yield from _send(route.path, wire, _authorized(request, token), f"{method} manifest")
-    if answer is None or answer.status == OK:
-        return answer
-    if method == "HEAD":
-        # A HEAD has no body: only a GET can say which of the errors it is.
-        return (yield from _manifest(route, wire, token, "GET", reference))
-    code, said = acr.error_of(answer)
-    values = {"host": route.path.host, "repository": image.repository, "said": said}
-    if answer.status == NOT_FOUND:
-        if code == "NAME_UNKNOWN":
-            yield NO_REPOSITORY(**values)
-        else:
-            yield (NO_TAG if reference == image.reference else PURGED)(**values, reference=reference)
-    else:
-        kind = LOCKED if answer.status == LOCK else MANIFEST_REFUSED
-        yield kind(**values, reference=reference, status=answer.status)
-    return None
-
-
-def _for_platform(index: Response, route: Route) -> Any:
-    """Choose the index's manifest for the node's platform; yields what is there instead."""
-    wanted = route.path.platform
-    found = []
-    for item in mappings(index.json(), "manifests"):
-        pair = (text(item, "platform", "os"), text(item, "platform", "architecture"))
-        if pair == wanted and text(item, "digest"):
-            return text(item, "digest")
-        if pair != wanted and all(pair) and "unknown" not in pair:
-            found.append("/".join(pair))
-    yield NO_PLATFORM(image=route.image, platform="/".join(wanted), platforms=", ".join(found) or "none")
-    return ""
-
-
-def config(route: Route, token: AccessToken, found: Manifest, wire: Wire) -> Looking[None]:
-    """The image's config is really downloaded, and is what its digest says."""
-    yield from _download(route, token, wire, "config", found.config)
-
-
-def layer(route: Route, token: AccessToken, found: Manifest, wire: Wire) -> Looking[None]:
-    """The first bytes of the first layer are really downloaded, through the redirect."""
-    if not found.layers:
-        raise NotApplicableError("the image has no layer")
-    yield from _download(route, token, wire, "first layer", found.layers[0])
-
-
-def _download(route: Route, token: AccessToken, wire: Wire, what: str, blob: tuple[str, int]) -> Any:
-    """Ask the registry, follow its redirects without the Authorization header, and look at the bytes."""
-    image, (digest, size) = _need_image(route), blob
-    request = _authorized(acr.blob_request(route.path.host, image.repository, digest, size), token)
-    host, status = route.path.host, 0
-    for _ in range(MOST_REDIRECTS):
-        answer = wire.request(route.path.vantage, request)
-        if isinstance(answer, Failure):
-            asking.refuse_blind(answer, route.path.begins)
-            said = f"{answer.trouble}: {answer.detail}"[:160]
-            yield BLOB_UNREACHABLE(what=what, image=image, host=host, pod=route.path.begins, said=said)
-            return
-        location, status = answer.header("location"), answer.status
-        if answer.status not in REDIRECTS or not location:
-            yield from _bytes(answer, image, what, host, blob)
-            return
-        url = acr.redirect(request.url, location)
-        if not url:
-            said = f"its redirect leads to {location[:120]}"
-            yield BLOB_REFUSED(what=what, image=image, host=host, status=status, said=said)
-            return
-        host, request = acr.host_of(url), acr.redirected_request(url, size)
-    said = f"more than {MOST_REDIRECTS} redirects"
-    yield BLOB_REFUSED(what=what, image=image, host=host, status=status, said=said)
-
-
-def _bytes(
-    answer: Response, image: ImageReference, what: str, host: str, blob: tuple[str, int]
-) -> Iterator[Observation]:
-    digest, size = blob
-    if answer.status not in {OK, PARTIAL}:
-        said = " ".join(answer.body.split())[:160]
-        yield BLOB_REFUSED(what=what, image=image, host=host, status=answer.status, said=said)
-    elif _is_other(answer, digest, size):
-        yield BLOB_CORRUPT(what=what, image=image, host=host)
-    else:
-        yield PULLED(what=what, length=answer.length, host=host)
-
-
-def _is_other(answer: Response, digest: str, size: int) -> bool:
-    """Tell whether the bytes are not the blob's: by their digest where all of them came, else by their number."""
-    if answer.cut or size <= 0:
-        return False
-    if answer.length == size:
-        return digest.startswith("sha256:") and f"sha256:{answer.sha256}" != digest
-    return answer.status == OK or answer.length != min(size, acr.FIRST_BYTES)
-
-
 CHECKS = (
     Check(
         "registry-dns",
         "the registry's name resolves",
         dns,
-        sees=(UNRESOLVED, OTHERS_RESOLVE, NONE_RESOLVE, PRIVATE, PUBLIC),
+        sees=(UNRESOLVED, OTHERS_RESOLVE, NONE_RESOLVE, PRIVATE, PUBLIC, ONLY_IPV6, FROM_HERE),
         each=Path,
         asks=asking.EXEC,
     ),
@@ -601,7 +441,7 @@ CHECKS = (
         "registry-tls",
         "its certificate is trusted",
         tls,
-        sees=(UNTRUSTED, CERTIFICATE_DATES, CERTIFICATE_NAME, NO_HANDSHAKE),
+        sees=(UNTRUSTED, CERTIFICATE_DATES, CERTIFICATE_NAME, NO_HANDSHAKE, OLD_TLS),
         each=Path,
         asks=asking.EXEC,
     ),
@@ -609,7 +449,7 @@ CHECKS = (
         "registry-challenge",
         "it asks for a registry's token",
         challenge,
-        sees=(NO_CHALLENGE, NOT_ACR, NOT_AZURE, *SENDING),
+        sees=(NO_CHALLENGE, NOT_ACR, NOT_AZURE, PLAIN_REALM, *SENDING),
         each=Path,
         asks=asking.EXEC,
     ),
@@ -626,31 +466,31 @@ CHECKS = (
         "registry-scope",
         "it grants pull on the repository",
         access,
-        sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, *SECRETS_SEEN, *SENDING),
+        sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, OPEN, *SECRETS_SEEN, *SENDING),
         each=Route,
         asks=asking.EXEC,
     ),
     Check(
         "registry-manifest",
-        "the image is there for the node's platform",
-        manifest,
-        sees=(NO_TAG, NO_REPOSITORY, PURGED, LOCKED, MANIFEST_REFUSED, NO_PLATFORM, NOT_AN_IMAGE, *SENDING),
+        "the image is there for the nodes' platforms",
+        manifests.manifest,
+        sees=manifests.SEES,
         each=Route,
         asks=asking.EXEC,
     ),
     Check(
         "registry-config",
         "its config can be downloaded",
-        config,
-        sees=(BLOB_UNREACHABLE, BLOB_REFUSED, BLOB_CORRUPT, PULLED),
+        blobs.config,
+        sees=blobs.CONFIG_SEES,
         each=Route,
         asks=asking.EXEC,
     ),
     Check(
         "registry-layer",
-        "its first layer can be downloaded",
-        layer,
-        sees=(BLOB_UNREACHABLE, BLOB_REFUSED, BLOB_CORRUPT, PULLED),
+        "its layers can be downloaded",
+        blobs.layer,
+        sees=blobs.LAYER_SEES,
         each=Route,
         asks=asking.EXEC,
     ),

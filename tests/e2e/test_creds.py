@@ -30,7 +30,7 @@ BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
 @contextmanager
-def registry(folder: Path, *actions: str) -> Iterator[tuple[Served, dict[str, str]]]:
+def registry(folder: Path, *actions: str) -> Iterator[tuple[Served, dict[str, Any]]]:
     """Run a registry that lets one user do this with `team/app`; gives it, and the environment that trusts it."""
     authority = Authority(folder)
     access = [{"type": "repository", "name": "team/app", "actions": list(actions)}]
@@ -54,7 +54,7 @@ def registry(folder: Path, *actions: str) -> Iterator[tuple[Served, dict[str, st
         yield served, {"SSL_CERT_FILE": str(authority.certificate)}
 
 
-def tried(served: Served, environ: dict[str, str], *args: str) -> dict[str, Any]:
+def tried(served: Served, environ: dict[str, Any], *args: str) -> dict[str, Any]:
     """Try a credential, and give the status of each check."""
     done = call("creds", f"127.0.0.1:{served.port}/team/app:1", *args, "-o", "json", **environ)
     assert PASSWORD not in done.stdout + done.stderr
