@@ -1,6 +1,7 @@
 """All that a check file imports."""
 
 from acrcheck.clock import Clock
+from acrcheck.cluster.keyring import Entry, index_key, lookup, matches
 from acrcheck.cluster.reader import (
     AZURE_ASSIGNED_IDENTITIES,
     AZURE_IDENTITIES,
@@ -12,6 +13,8 @@ from acrcheck.cluster.reader import (
     NODES,
     PODS,
     REPLICASETS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
     STATEFULSETS,
     Answer,
     Cluster,
@@ -62,6 +65,8 @@ __all__ = [
     "NODES",
     "PODS",
     "REPLICASETS",
+    "SECRETS",
+    "SERVICE_ACCOUNTS",
     "STATEFULSETS",
     "Answer",
     "CannotLookError",
@@ -71,6 +76,7 @@ __all__ = [
     "Connect",
     "Connected",
     "Each",
+    "Entry",
     "Failure",
     "Handshake",
     "Kind",
@@ -96,6 +102,9 @@ __all__ = [
     "Vantage",
     "Wire",
     "fail",
+    "index_key",
+    "lookup",
+    "matches",
     "note",
     "warn",
 ]

@@ -84,15 +84,14 @@ def builtin_dir() -> Path:
     return bundled if bundled.is_dir() else here.parent / "checks"
 
 
-def load_checks(folder: Path) -> Checks:
-    """Load the checks of a folder, in the order its `__init__.py` gives.
+def load_checks(folder: Path, order: str = "ORDER") -> Checks:
+    """Load the checks of a folder, in the order its `__init__.py` gives under that name.
 
     Raises CatalogueError when two kinds of observation share an id but differ.
     """
     package = _package(folder)
-    order: tuple[str, ...] = package.ORDER
     categories, checks = [], []
-    for name in order:
+    for name in getattr(package, order):
         module = importlib.import_module(f"{PACKAGE}.{name}")
         categories.append(Category(name, (module.__doc__ or name).splitlines()[0].rstrip(".")))
         checks += [replace(check, category=name, place=str(module.__file__)) for check in module.CHECKS]

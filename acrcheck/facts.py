@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from acrcheck.azure.image import ImageReference
+from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
 from acrcheck.late import dataclass
 from acrcheck.model import Permission, Subject
@@ -244,23 +244,137 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One way to the registry: credential × image × vantage. `image` is None when none is known."""
+class Image:
+    """An image that is to be pulled, and the containers that name it. `reference` is None where nobody can pull it."""
 
-    pod: str
-    node: str
-    vantage: Vantage
-    host: str
-    image: ImageReference | None
-    credential: str
-    tokens: OwnToken | None
-    platform: tuple[str, str] = ("linux", "amd64")
+    text: str
+    containers: tuple[str, ...]
+    reference: ImageReference | None
 
     @property
     def subject(self) -> Subject:
         """What observations about it are about."""
-        place = frozenset({f"pod/{self.pod}", f"node/{self.node}"})
-        return Subject(f"pod/{self.pod} → {self.host}", place)
+        return Subject(f"image {self.text}", frozenset({f"image/{self.text}"}))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecret:
+    """A pull secret that the pods name, and who names it: the pod, or its service account."""
+
+    name: str
+    namespace: str
+    source: str
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        return Subject(f"secret/{self.name}", frozenset({f"secret/{self.name}"}))
+
+
+@dataclass(frozen=True, slots=True)
+class PullSecret:
+    """A pull secret as the kubelet reads it. With a `problem` it drops the credentials of all of them."""
+
+    name: str
+    problem: str
+    entries: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user name and a password for a registry, of which kind, and where they come from. `password` is a handle."""
+
+    source: str
+    username: str
+    password: str
+    kind: str
+    secret: str = "SECRET"  # noqa: S105 - a name, not a secret
+    """The name of the pull secret; the placeholder where it is of none."""
+
+    def __str__(self) -> str:
+        return f"{self.username} ({self.kind}) of {self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """What the kubelet pulls an image with: the credentials of its pull secrets, in the order of use."""
+
+    image: Image
+    credentials: tuple[Credential, ...]
+    provider: bool
+    """True where the node's credential provider is asked for this image too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way over the network to a registry: vantage × host.
+
+    With `identity` it is the pod identity's, with its tokens and the image that it is for; `coder` is true where
+    Coder's control plane asks. Without, only stored credentials are tried on it.
+    """
+
+    pod: str
+    """Empty where it begins at acrcheck itself."""
+    node: str
+    vantage: Vantage
+    host: str
+    identity: bool = False
+    image: ImageReference | None = None
+    tokens: OwnToken | None = None
+    coder: bool = False
+    platforms: tuple[tuple[str, str], ...] = ()
+    """Operating system and architecture of the node it begins at, then those of the workload's other nodes; empty
+    where that is not known."""
+
+    @property
+    def name(self) -> str:
+        """The registry's name, without a port."""
+        return place_of(self.host)[0]
+
+    @property
+    def port(self) -> int:
+        """The registry's port."""
+        return place_of(self.host)[1]
+
+    @property
+    def begins(self) -> str:
+        """Where it begins, as a report says it."""
+        return self.pod or "here"
+
+    @property
+    def place(self) -> frozenset[str]:
+        """What of the cluster it begins at."""
+        return frozenset({f"pod/{self.pod}", f"node/{self.node}"}) if self.pod else frozenset({"here"})
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        return Subject(f"pod/{self.pod} → {self.host}" if self.pod else f"here → {self.host}", self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to pull an image: path × image × credentials. Without credentials it is the pod identity's.
+
+    `image` is None where none of the registry is known.
+    """
+
+    path: Path
+    image: ImageReference | None
+    credentials: tuple[Credential, ...] = ()
+
+    @property
+    def platforms(self) -> tuple[tuple[str, str], ...]:
+        """For which platforms the image is wanted: with stored credentials it stands for all nodes."""
+        return self.path.platforms if self.credentials else self.path.platforms[:1]
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        if not self.credentials:
+            return self.path.subject
+        place = frozenset({*self.path.place, f"image/{self.image}"})
+        return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +401,11 @@ class Trusted:
 
 @dataclass(frozen=True, slots=True)
 class Challenged:
-    """The registry asks for ACR's kind of token."""
+    """What the registry asks for: a token of its `realm`, or with the scheme `basic` name and password."""
 
     service: str
+    realm: str
+    scheme: str = "bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,16 +417,32 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """The registry's access token, with what it really grants on the image's repository."""
+    """The registry's access token, with what it really grants on the image's repository.
+
+    With a `username`, the registry knows no tokens, and the handle is of the password.
+    """
 
     handle: str
     actions: frozenset[str]
+    username: str = ""
+
+    @property
+    def pulls(self) -> bool:
+        """True when it grants pull."""
+        return bool(self.actions & {"pull", "*"})
+
+    @property
+    def granted(self) -> str:
+        """The actions, as a report names them."""
+        return ", ".join(sorted(self.actions)) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The image's manifest for the node's platform: config and layers as (digest, size)."""
+    """The image's manifests for the nodes' platforms, their configs and layers as (digest, size), each once."""
 
     digest: str
-    config: tuple[str, int]
+    configs: tuple[tuple[str, int], ...]
     layers: tuple[tuple[str, int], ...]
+    platforms: tuple[tuple[str, str], ...] = ()
+    """For which platforms the config must be; empty where an index said for which it is."""

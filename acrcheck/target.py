@@ -1,8 +1,11 @@
 """What is being checked, and with whose leave: the inputs of a run after flags, environment and file."""
 
-from acrcheck.azure.clouds import CLOUDS, is_acr
+from dataclasses import field
+from typing import Any
+
+from acrcheck.azure.clouds import CLOUDS
 from acrcheck.azure.identity import CLIENT_ID, RESOURCE_ID, RESOURCE_ID_FORM
-from acrcheck.azure.image import ImageReferenceError, parse_image
+from acrcheck.azure.image import ImageReferenceError, is_host, parse_image
 from acrcheck.errors import UsageError
 from acrcheck.late import dataclass
 
@@ -29,6 +32,8 @@ class Target:
     """The kubeconfig's path when it is not the default one: printed commands name it."""
     own_pod: str = ""
     """`namespace/name` when acrcheck itself runs in a pod of the cluster."""
+    credential: dict[str, Any] = field(default_factory=dict)
+    """A credential to try, as `acrcheck.cluster.pullsecret.credential` gives it; empty for none."""
 
     @property
     def kubectl(self) -> str:
@@ -53,15 +58,13 @@ class Target:
     def refuse_malformed(self) -> None:
         """Raise UsageError for an image, a registry or an identity that cannot be one, or two that contradict."""
         image = self._image_host()
-        for registry in (self.registry, image):
-            if registry and not is_acr(registry):
-                raise UsageError(
-                    f"{registry} is not the login server of an Azure container registry",
-                    input=registry,
-                    expected=f"NAME.{' or NAME.'.join(cloud.registry_suffix for cloud in CLOUDS)}, "
-                    "without scheme or path",
-                    remedy="az acr list --query '[].loginServer' -o tsv",
-                )
+        if self.registry and not is_host(self.registry):
+            raise UsageError(
+                f"{self.registry} is no registry's host",
+                input=self.registry,
+                expected=f"NAME.{CLOUDS[0].registry_suffix} or another host, without scheme or path",
+                remedy="az acr list --query '[].loginServer' -o tsv",
+            )
         if self.registry and image and self.registry != image:
             raise UsageError(
                 f"the image is at {image}, and the registry to check is {self.registry}",

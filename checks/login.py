@@ -27,7 +27,7 @@ from acrcheck.azure.imds import listen, token_request
 from acrcheck.azure.sdk import managed_identity_token
 from acrcheck.facts import Identity, Login, Nmis, OwnToken, Pod, Tokens
 
-from . import token as asking
+from . import asking
 from .objects import mapping, mappings, text
 
 OK, TOO_MANY, SERVER = 200, 429, 500

@@ -17,10 +17,8 @@ from acrcheck.api import (
     NotApplicableError,
     Observation,
     Outcome,
-    Permission,
     Response,
     Status,
-    SubjectGoneError,
     Target,
     Trouble,
     Vantage,
@@ -43,6 +41,7 @@ from acrcheck.facts import (
     Tokens,
 )
 
+from .asking import EXEC, refuse_blind, vantages
 from .binding import node_subject
 from .objects import text
 
@@ -130,8 +129,6 @@ MAY_BYPASS = warn(
     "goes past NMI; its log could not be read",
 )
 
-EXEC = (("create", "pods/exec"), ("get", "pods/exec"))
-"""What asking from inside a pod takes: clients open the stream by POST or, over WebSockets, by GET."""
 MINUTES = 5
 LOG_LINES = 2000
 APPLICATION_SAYS = re.compile(
@@ -155,29 +152,6 @@ NMI_SAYS = (
     ("failed to match pod IP", NMI_POD_UNKNOWN),
 )
 """What NMI says, the first match decides (aad-pod-identity pkg/nmi)."""
-
-
-def vantages(pod: Pod, target: Target) -> Iterator[Vantage]:
-    """Name the places from which a pod's network may be asked: inside it, then what leave was given for."""
-    for kind in ("exec", "debug", "pod"):
-        leave = {"debug": "debug-container", "pod": "probe-pod"}.get(kind)
-        if leave is None or leave in target.allow:
-            yield Vantage(kind, pod.namespace, pod.name, pod.container, pod.node)
-
-
-def refuse_blind(failure: Failure, pod: str) -> None:
-    """Raise the reason when a failure says that nobody could look, not what the network is like."""
-    if failure.trouble is Trouble.GONE:
-        raise SubjectGoneError(f"pod {pod} is gone")
-    if failure.trouble is Trouble.FORBIDDEN and failure.permission:
-        verb, resource, namespace = failure.permission
-        plural, _, subresource = resource.partition("/")
-        permission = Permission(verb, plural, namespace, subresource=subresource)
-        raise CannotLookError(f"not permitted to {permission.text}", permission=permission)
-    if failure.blind:
-        lacking = f"the container has no program to ask with (one of {failure.tool})" if failure.tool else ""
-        reason = failure.detail or lacking or str(failure.trouble)
-        raise CannotLookError(reason, remedy=failure.remedy)
 
 
 def tokens(pod: Pod, identity: Maybe[Identity], wire: Wire, target: Target) -> Looking[Tokens]:

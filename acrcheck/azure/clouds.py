@@ -20,6 +20,8 @@ class Cloud:
     """The audience that az asks for when it logs in."""
     environment: str
     """The cloud's name in az."""
+    storage_suffix: str
+    """Of the hosts from which a registry without data endpoints gives its layers."""
     registry_audience: str = "https://containerregistry.azure.net"
 
 
@@ -31,6 +33,7 @@ CLOUDS = (
         "https://management.azure.com",
         "https://management.core.windows.net/",
         "AzureCloud",
+        "blob.core.windows.net",
     ),
     Cloud(
         "usgov",
@@ -39,6 +42,7 @@ CLOUDS = (
         "https://management.usgovcloudapi.net",
         "https://management.core.usgovcloudapi.net/",
         "AzureUSGovernment",
+        "blob.core.usgovcloudapi.net",
     ),
     Cloud(
         "china",
@@ -47,6 +51,7 @@ CLOUDS = (
         "https://management.chinacloudapi.cn",
         "https://management.core.chinacloudapi.cn/",
         "AzureChinaCloud",
+        "blob.core.chinacloudapi.cn",
     ),
 )
 NAMES = tuple(cloud.name for cloud in CLOUDS)
@@ -64,3 +69,15 @@ def is_acr(host: str) -> bool:
     """Tell whether a text is the login server of an Azure container registry: a host name, nothing more."""
     name = re.fullmatch(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*?\.(azurecr\.[a-z]+)", host)
     return name is not None and any(name[1] == cloud.registry_suffix for cloud in CLOUDS)
+
+
+def layer_host(host: str) -> str:
+    """Say what a host that layers come from is.
+
+    Source: learn.microsoft.com/azure/container-registry/container-registry-dedicated-data-endpoints.
+    """
+    if any(host.endswith(f".data.{cloud.registry_suffix}") for cloud in CLOUDS):
+        return "a dedicated data endpoint"
+    if any(host.endswith(f".{cloud.storage_suffix}") for cloud in CLOUDS):
+        return "Azure's storage"
+    return "another host"

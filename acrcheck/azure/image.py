@@ -15,6 +15,7 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+HTTPS = 443
 MAX_NAME = 255
 
 
@@ -41,6 +42,14 @@ class ImageReference:
         return f"{self.host}/{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
 
 
+def place_of(host: str) -> tuple[str, int]:
+    """Split a registry's host into name and port; the name of an IPv6 address has no brackets."""
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        name, port = host, ""
+    return name.removeprefix("[").removesuffix("]"), int(port or HTTPS)
+
+
 def parse_image(text: str) -> ImageReference:
     """Read an image reference, its host in lower case. Raises ImageReferenceError saying what is wrong."""
     _refuse_text(text)
@@ -63,6 +72,11 @@ def parse_image(text: str) -> ImageReference:
             f"the repository has {len(repository)} characters, at most {MAX_NAME} are allowed"
         )
     return ImageReference(host.lower(), repository, tag or ("" if digest else "latest"), digest)
+
+
+def is_host(text: str) -> bool:
+    """Tell whether a text is a registry's host: a name with a dot or a port, or localhost; nothing more."""
+    return bool(_HOST.fullmatch(text)) and ("." in text or ":" in text or text == "localhost")
 
 
 def _refuse_text(text: str) -> None:

@@ -4,9 +4,11 @@ Sources: github.com/Azure/acr docs/AAD-OAuth.md; github.com/opencontainers/distr
 """
 
 import re
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
+from acrcheck.azure.clouds import is_acr
 from acrcheck.late import dataclass
 from acrcheck.wire.door import Request, Response
 
@@ -22,8 +24,44 @@ CONFIG_TYPES = (
     "application/vnd.docker.container.image.v1+json",
 )
 """What an image's config is; that of a chart or a signature is something else."""
+ARTIFACTS = {
+    "helm": "a Helm chart",
+    "cosign": "a signature",
+    "notary": "a signature",
+    "in-toto": "an attestation",
+    "spdx": "a software bill of materials",
+    "cyclonedx": "a software bill of materials",
+    "wasm": "a WebAssembly module",
+    "policy": "a policy bundle",
+}
+"""What is stored beside images, by a word in its media type."""
+SCHEMA_1 = "a manifest of the old schema 1, which containerd 2 no longer takes"
+MANIFEST_FIELDS = (
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "fsLayers",
+)
+CONFIG_FIELDS = ("os", "architecture")
+MANIFEST_LIMIT = 4_194_304
+"""The size in bytes that a registry should at least take (github.com/opencontainers/distribution-spec, pushing
+manifests): clients refuse larger ones."""
 FIRST_BYTES = 65_536
 """How much of a layer is downloaded to show that it can be."""
+_OK = 200
+NULL_GUID = "00000000-0000-0000-0000-000000000000"
+"""The user name that says that the password is a token of ACR's."""
+ADMIN = "registry admin account"
+PRINCIPAL = "service principal"
+ENTRA_TOKEN = "token of an Entra identity"  # noqa: S105 - the kind's name
+SCOPED_TOKEN = "repository-scoped token"  # noqa: S105 - the kind's name
+PERSON = "a person's name, which no registry takes"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
+_CORRELATION = re.compile(r"CorrelationId: ([0-9a-fA-F-]{36})")
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -42,12 +80,23 @@ def challenge_request(host: str) -> Request:
 
 
 def read_challenge(response: Response) -> Challenge | None:
-    """Read the WWW-Authenticate header; None when there is none. A blank after the comma is accepted."""
-    scheme, _, rest = response.header("www-authenticate").strip().partition(" ")
-    if not scheme:
-        return None
-    parameters = {name.lower(): value for name, value in _PARAMETER.findall(rest)}
-    return Challenge(scheme.lower(), parameters.get("realm", ""), parameters.get("service", ""))
+    """Read the WWW-Authenticate headers, of several the one for tokens; None when there is none.
+
+    A blank after the comma is accepted.
+    """
+    found = []
+    for name, value in response.headers:
+        scheme, _, rest = value.strip().partition(" ")
+        if name == "www-authenticate" and scheme:
+            given = {name.lower(): value for name, value in _PARAMETER.findall(rest)}
+            found.append(Challenge(scheme.lower(), given.get("realm", ""), given.get("service", "")))
+    return min(found, key=lambda challenge: challenge.scheme != "bearer", default=None)
+
+
+def is_open(response: Response) -> bool:
+    """Tell whether `/v2/` answered as a registry that asks for no credential, and not as some page with status 200."""
+    version = response.header("docker-distribution-api-version")
+    return response.status == _OK and (version.startswith("registry/2") or response.json() is not None)
 
 
 def exchange_request(host: str, service: str, token: str, tenant: str) -> Request:
@@ -69,25 +118,57 @@ def token_request(host: str, service: str, scope: str, refresh_token: str) -> Re
     return Request("POST", f"https://{host}/oauth2/token", form=form, seconds=15.0)
 
 
-def manifest_request(method: str, host: str, repository: str, reference: str, token: str) -> Request:
+def basic_token_request(realm: str, service: str, scope: str, basic: tuple[str, str]) -> Request:
+    """Ask for an access token with a user name and a password (by its handle), as docker and containerd do."""
+    mark = "&" if "?" in realm else "?"
+    query = urlencode({"service": service, "scope": scope})
+    return Request("GET", f"{realm}{mark}{query}", basic=basic, seconds=15.0)
+
+
+def kind_of(username: str, host: str) -> str:
+    """Tell which of the documented kinds of credential a user name is of.
+
+    Source: learn.microsoft.com/azure/container-registry/container-registry-authentication.
+    """
+    if username == NULL_GUID:
+        return ENTRA_TOKEN
+    if _GUID.fullmatch(username):
+        return PRINCIPAL
+    label = host.partition(".")[0]
+    # A registry with a domain name label has a dash and a hash behind its name.
+    if username.lower() in {label, label.rpartition("-")[0]} and username:
+        return ADMIN
+    return PERSON if "@" in username else SCOPED_TOKEN
+
+
+def manifest_request(method: str, host: str, repository: str, reference: str) -> Request:
     """Ask for a manifest (GET) or only whether it is there (HEAD)."""
-    url = f"https://{host}/v2/{repository}/manifests/{reference}"
-    return Request(method, url, headers=(("Accept", ", ".join(MANIFEST_TYPES)),), bearer=token)
+    return Request(
+        method,
+        f"https://{host}/v2/{repository}/manifests/{reference}",
+        headers=(("Accept", ", ".join(MANIFEST_TYPES)),),
+        limit=MANIFEST_LIMIT,
+        digest=True,
+        keep=MANIFEST_FIELDS,
+    )
 
 
-def blob_request(host: str, repository: str, digest: str, token: str, size: int) -> Request:
+def config_request(host: str, repository: str, digest: str) -> Request:
+    """Ask for an image's config whole, and of what it says only for which platform the image is."""
+    url = f"https://{host}/v2/{repository}/blobs/{digest}"
+    return Request("GET", url, digest=True, keep=CONFIG_FIELDS, limit=MANIFEST_LIMIT, seconds=20.0)
+
+
+def blob_request(host: str, repository: str, digest: str, size: int) -> Request:
     """Ask for the first bytes of a blob at the registry, which answers with a redirect or the bytes."""
     url = f"https://{host}/v2/{repository}/blobs/{digest}"
-    return Request("GET", url, headers=_range(size), bearer=token, digest=True, seconds=20.0)
+    first = (("Range", f"bytes=0-{min(size, FIRST_BYTES) - 1}"),) if size > 0 else ()
+    return Request("GET", url, headers=first, digest=True, limit=FIRST_BYTES, seconds=20.0)
 
 
-def redirected_request(location: str, size: int) -> Request:
+def redirected(request: Request, location: str) -> Request:
     """Follow a blob's redirect: without the Authorization header, which the storage would refuse."""
-    return Request("GET", location, headers=_range(size), digest=True, seconds=20.0)
-
-
-def _range(size: int) -> tuple[tuple[str, str], ...]:
-    return (("Range", f"bytes=0-{min(size, FIRST_BYTES) - 1}"),) if size > 0 else ()
+    return replace(request, url=location, bearer="", basic=None)
 
 
 def granted(claims: dict[str, Any], repository: str) -> frozenset[str]:
@@ -106,6 +187,37 @@ def is_index(response: Response) -> bool:
     return (
         kind in INDEX_TYPES or body.get("mediaType") in INDEX_TYPES or isinstance(body.get("manifests"), list)
     )
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text has the form of a digest, and so may stand in a path."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def artifact_of(response: Response) -> str:
+    """Say what a manifest that is no image's is, as far as it tells."""
+    if response.cut:
+        return f"its manifest has more than {MANIFEST_LIMIT} bytes"
+    body = response.json() or {}
+    if body.get("schemaVersion") == 1:
+        return SCHEMA_1
+    config, kind = body.get("config"), response.header("content-type").partition(";")[0]
+    inner = config.get("mediaType") if isinstance(config, dict) else None
+    types = [str(item) for item in (body.get("artifactType"), inner, body.get("mediaType"), kind) if item]
+    layers = [str(item.get("mediaType")) for item in _list(body.get("layers")) if isinstance(item, dict)]
+    said = next((item for item in types if item not in {*MANIFEST_TYPES, *CONFIG_TYPES}), "")
+    said = said or next(iter(types), "no config")
+    names = (name for word, name in ARTIFACTS.items() if any(word in item for item in (*types, *layers)))
+    name = next(names, "")
+    return f"{name} ({said})" if name else said
+
+
+def is_realm_of(realm: str, host: str) -> bool:
+    """Tell whether a realm is the token service of this Azure registry, maybe under another of its names."""
+    place = urlsplit(realm)
+    name = place.hostname or ""
+    same = is_acr(name) and name.partition(".")[0] == host.partition(".")[0]
+    return same and place.scheme == "https" and place.path == "/oauth2/token"
 
 
 def redirect(url: str, location: str) -> str:
@@ -137,5 +249,28 @@ def error_of(response: Response) -> tuple[str, str]:
 
 
 def correlation(response: Response) -> str:
-    """Give the id that Azure's support asks for; empty when the answer has none."""
-    return response.header("x-ms-correlation-request-id")
+    """Give the id that Azure's support asks for: by its header, else in the message; empty when there is none."""
+    told = _CORRELATION.search(error_of(response)[1])
+    return response.header("x-ms-correlation-request-id") or (told[1] if told else "")
+
+
+def lacking(response: Response) -> str:
+    """Name the actions that a registry's refusal says are missing (`detail[].Action`); empty when it names none."""
+    errors = _list((response.json() or {}).get("errors"))
+    details = [entry for error in errors if isinstance(error, dict) for entry in _list(error.get("detail"))]
+    return ", ".join(
+        f"{entry['Action']} on {entry.get('Type', '')} {entry.get('Name', '')}"
+        for entry in details
+        if isinstance(entry, dict) and entry.get("Action")
+    )
+
+
+def evidence_of(response: Response) -> dict[str, Any]:
+    """Give what is worth quoting of a refusal, as far as it says it."""
+    found = {
+        "status": response.status,
+        "code": error_of(response)[0],
+        "correlationId": correlation(response),
+        "lacking": lacking(response),
+    }
+    return {name: value for name, value in found.items() if value}

@@ -6,7 +6,7 @@ What the kubelet makes of each field is in github.com/kubernetes/kubernetes pkg/
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from acrcheck.wire.door import Secret
@@ -123,23 +123,23 @@ def _entry(key: str, value: object, hold: Hold) -> Json:
         if any(given and given != taken for given, taken in zip((username, password), pair, strict=True)):
             remarks.append("auth-disagrees")
         username, password = pair
-    return entry | _credential(username, password, remarks, hold)
+    return entry | credential(username, password, hold, remarks)
 
 
-def _credential(username: str, password: str, remarks: list[str], hold: Hold) -> Json:
+def credential(username: str, password: str, hold: Hold, remarks: Iterable[str] = ()) -> Json:
+    """Give a user name and password as they may be seen: the password by its handle, with what is odd about both."""
     found = [
         ("username-missing", not username),
         ("password-missing", not password),
         ("username-white-space", username != username.strip()),
         ("password-white-space", password != password.strip()),
     ]
-    remarks = remarks + [name for name, true in found if true]
     secret = hold(password) if password else None
     return {
         "username": username,
         "password": secret.handle if secret else "",
         "claims": secret.claims if secret else {},
-        "remarks": remarks,
+        "remarks": [*remarks, *(name for name, true in found if true)],
     }
 
 

@@ -4,10 +4,12 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from acrcheck.cluster.reader import AZURE_IDENTITIES, PODS, Answer, Outcome, Resource
+from acrcheck.cluster.pullsecret import sealed
+from acrcheck.cluster.reader import AZURE_IDENTITIES, PODS, SECRETS, Answer, Outcome, Resource
 from acrcheck.lab.kube import Json, labels_match
 from acrcheck.lab.world import Forbidden, World
 from acrcheck.model import Permission
+from acrcheck.wire.vault import Vault
 
 USER = "operator"
 VERSION = {"major": "1", "minor": "36", "platform": "linux/amd64"}
@@ -19,8 +21,9 @@ INTERVAL = 60
 class LabCluster:
     """Implements the cluster door over a world. Nothing it gives is the world's own: it may be changed."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, vault: Vault | None = None) -> None:
         self._world = world
+        self._vault = vault or Vault()
 
     def path(self, path: str) -> Answer:
         """Read a path that is no object."""
@@ -46,6 +49,8 @@ class LabCluster:
         item = self._world.kubernetes.find(resource, name, namespace)
         if item is None:
             return Answer(Outcome.ABSENT, detail=f'{_long(resource)} "{name}" not found')
+        if resource == SECRETS:
+            return Answer(Outcome.OK, sealed(item, self._vault.keep))
         return Answer(Outcome.OK, copy.deepcopy(item))
 
     def list(

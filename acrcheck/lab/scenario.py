@@ -15,6 +15,7 @@ from acrcheck.lab.wire import LabWire
 from acrcheck.lab.world import World
 from acrcheck.model import Cause, Report
 from acrcheck.run import Doors, Options, run
+from acrcheck.wire.vault import Vault
 
 AFTERWARDS = 660.0
 """Seconds between a remedy and the next look: more than the ten minutes in which roles and logs settle."""
@@ -77,8 +78,9 @@ def look(
     observe: Observer = lambda _: None,
 ) -> tuple[Report, Tape]:
     """Run the real checks on a world."""
-    wire = LabWire(world)
-    doors = Doors(LabCluster(world), wire)
+    vault = Vault()
+    wire = LabWire(world, vault)
+    doors = Doors(LabCluster(world, vault), wire)
     try:
         return run(world.target, doors, OperatorClock(world), checks, causes, options or Options(), observe)
     finally:

@@ -86,10 +86,10 @@ ERROR = 400
 class LabWire:
     """Implements the wire door over a world. Safe for threads."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, vault: Vault | None = None) -> None:
         self._world = world
         self._path = Path(world)
-        self._vault = Vault()
+        self._vault = vault or Vault()
         self._pace = Pace(world.clock)
         self._lock = threading.Lock()
         self._probes: dict[tuple[str, str], Json] = {}

@@ -64,7 +64,8 @@ class Request:
 
     Handles of secrets may stand in `bearer`, in `basic`'s second place, in form values and in the URL.
     `form` makes it `application/x-www-form-urlencoded`. `digest` asks for the SHA-256 of the bytes received
-    instead of their text, for bodies that are no text.
+    instead of their text; of a body that is a JSON object the fields named by `keep` are given beside it. An answer
+    that is no success always gives its text.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Request:
     seconds: float = 10.0
     limit: int = 262_144
     digest: bool = False
+    keep: tuple[str, ...] = ()
 
 
 Question = Resolve | Connect | Handshake | Request
@@ -141,7 +143,7 @@ class Response:
         """Give the body as a JSON object; None when it is none."""
         try:
             value = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 

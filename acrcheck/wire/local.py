@@ -37,10 +37,13 @@ class LocalWire:
         """Resolve a name by this machine's own rules."""
         del vantage
         try:
-            found = socket.getaddrinfo(question.host, None, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(
+                question.host, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
+            )
         except (OSError, UnicodeError) as error:
             return _failure(error)
-        return Resolved(tuple(dict.fromkeys(str(item[4][0]) for item in found)))
+        names = dict.fromkeys(item[3] for item in found if item[3] not in {"", question.host})
+        return Resolved(tuple(dict.fromkeys(str(item[4][0]) for item in found)), tuple(names))
 
     def connect(self, vantage: Vantage, question: Connect) -> Connected | Failure:
         """Open a TCP connection and close it."""

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
@@ -18,6 +19,7 @@ MARGIN = 5.0
 HEADERS = 65_536
 """Bytes allowed for an answer's headers."""
 _SIGNATURES = {"sig", "signature", "x-amz-signature", "x-goog-signature", "token", "code"}
+_SUCCESSES = range(200, 300)
 _DROPPED = {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "cookie"}
 
 
@@ -113,18 +115,31 @@ def seal_response(raw: Raw, question: Request, vault: Vault) -> Response:
         key = name.lower()
         if key in _DROPPED:
             continue
-        text, found = vault.seal(value)
-        text = _seal_location(text, question.url, vault) if key == "location" else text
+        sealed, found = vault.seal(value)
+        sealed = _seal_location(sealed, question.url, vault) if key == "location" else sealed
         secrets.update({secret.handle: secret for secret in found})
-        headers.append((key, text))
-    body, sha256 = "", ""
-    if question.digest:
-        sha256 = hashlib.sha256(raw.body).hexdigest()
+        headers.append((key, sealed))
+    if question.digest and raw.status in _SUCCESSES:
+        text, sha256 = _kept(raw.body, question.keep), hashlib.sha256(raw.body).hexdigest()
     else:
-        body, found = vault.seal(raw.body.decode(errors="replace"))
-        secrets.update({secret.handle: secret for secret in found})
+        text, sha256 = raw.body.decode(errors="replace"), ""
+    body, found = vault.seal(text)
+    secrets.update({secret.handle: secret for secret in found})
     return Response(
         raw.status, tuple(headers), body, tuple(secrets.values()), len(raw.body), sha256, cut=raw.cut
+    )
+
+
+def _kept(body: bytes, names: tuple[str, ...]) -> str:
+    """Give the named fields of a JSON object as JSON; empty where none are wanted, or it is no object."""
+    if not names:
+        return ""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return (
+        json.dumps({name: found[name] for name in names if name in found}) if isinstance(found, dict) else ""
     )
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,37 +26,35 @@ from acrcheck.api import (
     Trouble,
     Vantage,
 )
-from acrcheck.azure.image import parse_image
+from acrcheck.azure import registry as acr
+from acrcheck.azure.image import ImageReference, parse_image
 from acrcheck.azure.imds import Spoken
 from acrcheck.azure.registry import FIRST_BYTES
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Credential,
+    Image,
+    Keyring,
     Manifest,
     Node,
     Nodes,
     Open,
     OwnToken,
+    Path,
     RefreshToken,
     Resolution,
     Route,
     Tokens,
     Trusted,
 )
-from checks.registry import (
-    CHECKS,
-    access,
-    challenge,
-    config,
-    dns,
-    exchange,
-    layer,
-    manifest,
-    routes,
-    tcp,
-    tls,
-)
+from acrcheck.lab.clock import LabClock
+from checks.blobs import config, layer
+from checks.manifests import manifest
+from checks.pull import paths
+from checks.registry import CHECKS, access, challenge, dns, exchange, routes, tcp, tls
 from tests.checks.looking import (
+    CLIENT_ID,
     NAMESPACE,
     NODE,
     NODE_2,
@@ -78,6 +77,7 @@ from tests.checks.looking import (
 from tests.checks.looking import known as found
 
 HOST = "acme.azurecr.io"
+CLOCK = LabClock()
 IMAGE = parse_image(f"{HOST}/coder/envbox:1.44")
 EXEC = Vantage("exec", NAMESPACE, "coderd-1", "coderd", NODE)
 CLAIMS = {"oid": "the-oid", "tid": "the-tenant"}
@@ -94,21 +94,50 @@ MANIFEST: dict[str, Any] = {
     "config": {"mediaType": f"{OCI}config.v1+json", "digest": DIGEST, "size": len(BLOB)},
     "layers": [{"digest": "sha256:1", "size": 7}],
 }
+LINUX_AMD64 = ("linux", "amd64")
 Step = Callable[..., Looking[Any]]
+F = TypeVar("F")
+REALM = f"https://{HOST}/oauth2/token"
 
 
-def route(**changed: Any) -> Route:
-    """The way from a pod to an image of the registry."""
+def credential(username: str, **changed: Any) -> Credential:
+    """A credential of a pull secret."""
+    values: dict[str, Any] = {
+        "source": "secret acr",
+        "username": username,
+        "password": "<opaque:1>",
+        "kind": acr.kind_of(username, HOST),
+    }
+    return Credential(**values | changed)
+
+
+ADMIN, PRINCIPAL, SCOPED = credential("acme"), credential(CLIENT_ID), credential("puller")
+ENTRA = credential(acr.NULL_GUID)
+
+
+def path(**changed: Any) -> Path:
+    """The way from a pod to the registry."""
     values: dict[str, Any] = {
         "pod": "coderd-1",
         "node": NODE,
         "vantage": EXEC,
         "host": HOST,
-        "image": IMAGE,
-        "credential": "pod identity",
+        "identity": True,
         "tokens": OWN,
+        "coder": True,
+        "platforms": (LINUX_AMD64,),
     }
-    return Route(**values | changed)
+    return Path(**values | changed)
+
+
+def route(image: ImageReference | None = IMAGE, *credentials: Credential, **changed: Any) -> Route:
+    """The way from a pod to an image of the registry."""
+    return Route(path(**changed), image, credentials)
+
+
+def on_path(fact: F, **changed: Any) -> Each[F]:
+    """A fact of the path."""
+    return Each(((path(**changed).subject, fact),))
 
 
 def errors(status: int, code: str = "UNAUTHORIZED", message: str = "no", **headers: Any) -> Response:
@@ -140,9 +169,9 @@ def index(*platforms: Any, kind: str = f"{OCI}index.v1+json") -> Response:
 LINUX, WINDOWS = {"os": "linux", "architecture": "amd64"}, {"os": "windows", "architecture": "amd64"}
 
 
-def blob(body: bytes = BLOB, status: int = 200, **changed: Any) -> Response:
-    """The bytes of a blob."""
-    return Response(status, (), "", (), len(body), hashlib.sha256(body).hexdigest(), **changed)
+def blob(body: bytes = BLOB, status: int = 200, text: str = "", **changed: Any) -> Response:
+    """The bytes of a blob; `text` is what is kept of them."""
+    return Response(status, (), text, (), len(body), hashlib.sha256(body).hexdigest(), **changed)
 
 
 def moved(location: str, status: int = 307) -> Response:
@@ -152,45 +181,61 @@ def moved(location: str, status: int = 307) -> Response:
 
 def resolving(*answers: Reply) -> Looking[Any]:
     """Resolve the registry's name."""
-    return dns(route(), wire(*answers), Target())
+    return dns(path(), wire(*answers), Target())
 
 
 def connecting(answer: Reply) -> Looking[Any]:
     """Connect to the registry."""
-    return tcp(route(), Resolution(("10.0.0.4",), private=True), wire(answer))
+    return tcp(path(), Resolution(("10.0.0.4",), private=True), wire(answer))
 
 
 def shaking(answer: Reply) -> Looking[Any]:
     """Shake hands with the registry."""
-    return tls(route(), Open("10.0.0.4"), wire(answer))
+    return tls(path(), Open("10.0.0.4"), wire(answer))
 
 
 def challenging(*answers: Reply) -> Looking[Any]:
     """Ask for the challenge."""
-    return challenge(route(), Trusted("CN=DigiCert"), wire(*answers))
+    return challenge(path(), Trusted("CN=DigiCert"), wire(*answers), CLOCK)
 
 
 def exchanging(*answers: Reply, coder: bool = True, tokens: OwnToken | None = OWN) -> Looking[Any]:
     """Exchange the identity's tokens: the registry's audience first, then ARM's."""
     fake = wire(*answers)
-    return exchange(route(tokens=tokens), Challenged(HOST), fake, Target(), workload(coder=coder))
+    return exchange(path(tokens=tokens, coder=coder), Challenged(HOST, REALM), fake, Target(), CLOCK)
 
 
 def accessing(*answers: Reply, **changed: Any) -> Looking[Any]:
     """Get an access token."""
-    return access(route(**changed), Challenged(HOST), RefreshToken("<jwt:r>"), wire(*answers))
+    return access(
+        route(**changed),
+        on_path(Challenged(HOST, REALM)),
+        on_path(RefreshToken("<jwt:r>")),
+        wire(*answers),
+        CLOCK,
+    )
+
+
+def pulling(*answers: Reply, credentials: tuple[Credential, ...], **asked: Any) -> Looking[Any]:
+    """Get an access token with the credentials of pull secrets."""
+    challenged = Challenged(HOST, asked.get("realm", REALM), asked.get("scheme", "bearer"))
+    return access(route(IMAGE, *credentials), on_path(challenged), Each(), wire(*answers), CLOCK)
 
 
 def reading(*answers: Reply, **changed: Any) -> Looking[Manifest | None]:
     """Read the manifest."""
-    return manifest(route(**changed), HANDLE, wire(*answers))
+    return manifest(route(**changed), HANDLE, wire(*answers), CLOCK)
 
 
 def downloading(
     *answers: Reply, digest: str = DIGEST, size: int = len(BLOB), step: Step = config
 ) -> Looking[Any]:
     """Download config and first layer, which are the same blob here."""
-    return step(route(), HANDLE, Manifest("sha256:m", (digest, size), ((digest, size),)), wire(*answers))
+    blob_of = (digest, size)
+    return step(route(), HANDLE, Manifest("sha256:m", (blob_of,), (blob_of,)), wire(*answers), CLOCK)
+
+
+ARM = blob(text='{"os": "linux", "architecture": "arm64"}')
 
 
 def trusted(problem: str) -> Shaken:
@@ -216,10 +261,12 @@ STEPS: dict[str, Step] = {
 }
 BLOBS: dict[str, Reply] = {
     "blob-unreachable": Failure(Trouble.CONNECT_TIMEOUT, "timed out"),
-    "blob-refused": http(403, "<Code>AuthorizationFailure</Code>", "application/xml"),
+    "blob-refused": http(416, "<Code>InvalidRange</Code>", "application/xml"),
+    "blob-unknown": errors(404, "BLOB_UNKNOWN"),
     "blob-corrupt": blob(b"x" * len(BLOB)),
     "blob-read": blob(),
 }
+STORAGE = "https://acmeblob.blob.core.windows.net/x?<query:3>"
 CASES: dict[tuple[str, str], Case] = {
     ("registry-dns", "registry-unresolved"): lambda: resolving(UNRESOLVED, UNRESOLVED),
     ("registry-dns", "other-names-resolve"): lambda: resolving(UNRESOLVED, Resolved(("20.190.0.1",))),
@@ -243,6 +290,12 @@ CASES: dict[tuple[str, str], Case] = {
     ("registry-challenge", "registry-challenge-not-acr"): lambda: challenging(
         http(401, "", www_authenticate='Bearer realm="https://auth.docker.io/token"')
     ),
+    ("registry-challenge", "registry-not-azure"): lambda: challenge(
+        path(host="harbor.example"),
+        Trusted("CN=x"),
+        wire(http(401, "", www_authenticate='Basic realm="x"')),
+        CLOCK,
+    ),
     ("registry-exchange", "exchange-refused"): lambda: exchanging(REFUSED_EXCHANGE, REFUSED_EXCHANGE),
     ("registry-exchange", "arm-token-refused"): lambda: exchanging(TAKEN, REFUSED_EXCHANGE),
     ("registry-exchange", "arm-token-refused-elsewhere"): lambda: exchanging(
@@ -263,13 +316,77 @@ CASES: dict[tuple[str, str], Case] = {
     ("registry-manifest", "platform-missing"): lambda: reading(stored(), index(WINDOWS)),
     ("registry-manifest", "manifest-not-an-image"): lambda: reading(stored(), stored({"config": None})),
 }
+NO_PRINCIPAL = errors(401, message="Application not registered with AAD.")
 CASES |= {
-    (check, kind): partial(step, answer) for check, step in STEPS.items() for kind, answer in SENDING.items()
+    ("registry-scope", kind): partial(pulling, *answers, credentials=credentials)
+    for kind, credentials, answers in (
+        ("pull-secret-grants", (ADMIN,), (granting("pull"),)),
+        ("pull-secret-passed-over", (ADMIN, SCOPED), (REFUSED_EXCHANGE, granting("pull"))),
+        ("admin-refused", (ADMIN,), (REFUSED_EXCHANGE,)),
+        ("principal-refused", (PRINCIPAL,), (errors(401, message="Invalid clientid or client secret."),)),
+        ("principal-unknown", (PRINCIPAL,), (NO_PRINCIPAL,)),
+        ("entra-token-refused", (ENTRA,), (REFUSED_EXCHANGE,)),
+        ("name-refused", (SCOPED,), (REFUSED_EXCHANGE,)),
+        ("pull-secret-without-pull", (SCOPED,), (granting("metadata_read"),)),
+    )
+}
+CASES |= {
+    (check, kind): partial(step, *[answer] * 3)
+    for check, step in STEPS.items()
+    for kind, answer in SENDING.items()
 }
 CASES |= {
     (check, kind): partial(downloading, answer, step=step)
     for check, step in (("registry-config", config), ("registry-layer", layer))
     for kind, answer in BLOBS.items()
+}
+CASES |= {
+    (check, kind): partial(downloading, *[answer] * 3, step=step)
+    for check, step in (("registry-config", config), ("registry-layer", layer))
+    for kind, answer in SENDING.items()
+    if kind != "registry-lost"  # a blob that is not reached is told as such
+}
+CASES |= {
+    (check, "blob-plain-http"): partial(downloading, moved("http://a.example/x"), *answers, step=step)
+    for check, step, answers in (
+        ("registry-config", config, (blob(),)),
+        ("registry-layer", layer, (blob(), Resolved(("20.60.1.1",)))),
+    )
+}
+CASES |= {
+    (check, "registry-unsteady"): partial(step, SENDING["registry-lost"], *answers)
+    for check, step, answers in (
+        ("registry-challenge", challenging, (CHALLENGED,)),
+        ("registry-exchange", exchanging, (TAKEN, TAKEN)),
+        ("registry-scope", accessing, (granting("pull"),)),
+        ("registry-manifest", reading, (stored(), stored())),
+        ("registry-config", downloading, (blob(),)),
+        ("registry-layer", partial(downloading, step=layer), (blob(),)),
+    )
+}
+OPENED = Challenged("harbor.example", "", "none")
+CASES |= {
+    ("registry-dns", "registry-only-ipv6"): lambda: resolving(Resolved(("2603:1030::1",))),
+    ("registry-dns", "asked-from-here"): lambda: dns(
+        path(pod="", node="", vantage=Vantage("local")), wire(Resolved(("20.1.1.1",))), Target()
+    ),
+    ("registry-tls", "registry-tls-version"): lambda: shaking(
+        Failure(Trouble.TLS, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")
+    ),
+    ("registry-challenge", "registry-realm-plain"): lambda: challenging(
+        http(401, "", www_authenticate=f'Bearer realm="http://{HOST}/oauth2/token"')
+    ),
+    ("registry-scope", "registry-open"): lambda: access(route(), on_path(OPENED), Each(), wire(), CLOCK),
+    ("registry-manifest", "blob-corrupt"): lambda: reading(replace(stored(), sha256="0" * 64, length=7)),
+    ("registry-config", "platform-missing"): lambda: config(
+        route(), HANDLE, Manifest("m", ((DIGEST, 0),), (), (LINUX_AMD64,)), wire(ARM), CLOCK
+    ),
+    ("registry-layer", "blob-address-private"): lambda: downloading(
+        moved(STORAGE), blob(), Resolved(("10.1.0.5",)), step=layer
+    ),
+    ("registry-layer", "blob-address-public"): lambda: downloading(
+        moved(STORAGE), blob(), Resolved(("20.60.1.1",)), step=layer
+    ),
 }
 
 
@@ -284,32 +401,30 @@ def test_every_declared_observation_has_a_case() -> None:
     assert set(CASES) == declared(CHECKS)
 
 
-def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **facts: Any) -> list[Route]:
-    """The routes from these pods."""
+def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **facts: Any) -> list[Path]:
+    """The paths from these pods."""
+    keyrings: Each[Keyring] = facts.get("keyrings", Each())
     asked: Each[Tokens] = facts.get("asked", Each())
     owned: Each[OwnToken] = facts.get("owned", Each())
     nodes: Maybe[Nodes] = facts.get("nodes", unknown())
-    looking = routes(each(*pods), asked, owned, nodes, workload(manifest), target or Target())
+    looking = paths(each(*pods), asked, owned, nodes, keyrings, workload(manifest), target or Target())
     return list(look(looking)[1])
 
 
-def test_one_pod_of_each_node_is_a_route_the_one_with_a_token_first() -> None:
+def test_one_pod_of_each_node_is_a_path_the_one_with_a_token_first() -> None:
     """Where, as whom, and for which platform come from the facts about it."""
     one, two, three = pod("a"), pod("b"), pod("c", node=NODE_2)
     debug = Vantage("debug", NAMESPACE, "b", "coderd", NODE)
-    nodes = found(Nodes({NODE: Node(NODE, "", "linux", "arm64")}))
+    arm, amd = Node(NODE, "", "linux", "arm64"), Node("other", "", *LINUX_AMD64)
+    nodes = found(Nodes({NODE: arm, "other": amd}))
     asked = Each((of(two, Tokens(debug, None, None, None)),))
     first, second = chosen(one, two, three, asked=asked, owned=Each((of(two, OWN),)), nodes=nodes)
-    assert (first.pod, first.tokens, first.vantage, first.platform) == ("b", OWN, debug, ("linux", "arm64"))
-    assert (second.pod, second.tokens, second.vantage.kind, second.platform) == (
-        "c",
-        None,
-        "exec",
-        ("linux", "amd64"),
-    )
+    assert (first.pod, first.tokens, first.vantage) == ("b", OWN, debug)
+    assert first.platforms == (("linux", "arm64"), LINUX_AMD64)
+    assert (second.pod, second.tokens, second.vantage.kind, second.platforms) == ("c", None, "exec", ())
 
 
-def test_pods_that_do_not_run_are_no_routes() -> None:
+def test_pods_that_do_not_run_are_no_paths() -> None:
     """Nothing can be asked from inside them."""
     assert chosen(pod(exec_problem="CrashLoopBackOff")) == []
 
@@ -331,14 +446,14 @@ def test_registry_and_image_come_from_the_flags_else_from_the_workload(
     target: Target, host: str, image: str
 ) -> None:
     """The flag wins; the workload's own image counts where it is of that registry."""
-    (route,) = chosen(pod(), target=target)
-    assert (route.host, str(route.image)) == (host, image)
+    (found_path,) = chosen(pod(), target=target)
+    assert (found_path.host, str(found_path.image)) == (host, image)
 
 
 @pytest.mark.parametrize(
     "spec", [None, {}, {"containers": None}, {"containers": ["x", {"image": None}, {"image": "docker.io/x"}]}]
 )
-def test_without_any_image_of_azure_there_is_no_route(spec: Any) -> None:
+def test_without_any_image_of_azure_there_is_no_path(spec: Any) -> None:
     """Odd containers hold none; the missing input is named."""
     manifest = deployment()
     manifest["spec"]["template"]["spec"] = spec
@@ -349,8 +464,8 @@ def test_without_any_image_of_azure_there_is_no_route(spec: Any) -> None:
 def test_an_init_containers_image_counts() -> None:
     """It is pulled by the same node."""
     spec = {"containers": [{"image": "docker.io/x"}], "initContainers": [{"image": f"{HOST}/i:1"}]}
-    (route,) = chosen(pod(), manifest=deployment(template={"spec": spec}))
-    assert str(route.image) == f"{HOST}/i:1"
+    (found_path,) = chosen(pod(), manifest=deployment(template={"spec": spec}))
+    assert str(found_path.image) == f"{HOST}/i:1"
 
 
 @pytest.mark.parametrize(
@@ -365,6 +480,11 @@ def test_an_init_containers_image_counts() -> None:
 def test_an_address_is_private_when_all_are(addresses: tuple[str, ...], kind: str) -> None:
     """An odd answer of a resolver is no crash."""
     assert sight(resolving(Resolved(addresses))) == [kind]
+
+
+def test_a_private_address_of_another_registry_says_nothing() -> None:
+    """It may simply be in this network."""
+    assert sight(dns(path(host="harbor.example"), wire(Resolved(("10.1.0.4",))), Target())) == []
 
 
 @pytest.mark.parametrize(
@@ -418,7 +538,7 @@ def test_an_untrusted_certificate_names_its_issuer(problem: str) -> None:
 )
 def test_acrs_challenge_is_read_however_it_is_spaced(header: str) -> None:
     """Names without case, blanks anywhere; without a service the host is it."""
-    assert look(challenging(http(401, "", www_authenticate=header))) == ([], Challenged(HOST))
+    assert look(challenging(http(401, "", www_authenticate=header))) == ([], Challenged(HOST, REALM))
 
 
 @pytest.mark.parametrize(
@@ -441,7 +561,7 @@ def test_a_denied_address_and_the_correlation_id_are_evidence() -> None:
     """What the registry's owner and Azure's support ask for."""
     (seen,), _ = look(challenging(SENDING["registry-ip-denied"]))
     assert seen.values["ip"] == "20.249.167.56"
-    assert seen.evidence == {"correlationId": CORRELATION, "code": "DENIED"}
+    assert seen.evidence == {"status": 403, "correlationId": CORRELATION, "code": "DENIED"}
 
 
 def test_a_denied_address_may_be_escaped() -> None:
@@ -466,13 +586,13 @@ def test_a_denied_address_may_be_escaped() -> None:
 @pytest.mark.parametrize("status", [403, 429, 503])
 def test_odd_errors_of_the_registry_are_no_crash(status: int, body: str) -> None:
     """The status alone tells what it is."""
-    assert len(sight(challenging(http(status, body)))) == 1
+    assert len(sight(challenging(*[http(status, body)] * 3))) == 1
 
 
 def test_the_exchange_sends_each_audiences_token_with_the_tenant() -> None:
     """As ACR's protocol has it: a form, the token by its handle."""
     fake = wire(TAKEN, TAKEN)
-    look(exchange(route(), Challenged("service"), fake, Target(), workload()))
+    look(exchange(path(), Challenged("service", REALM), fake, Target(), CLOCK))
     assert [item.url for item in fake.asked] == [f"https://{HOST}/oauth2/exchange"] * 2
     assert dict(fake.asked[0].form) == {
         "grant_type": "access_token",
@@ -490,7 +610,7 @@ def test_a_refused_exchange_names_whom_and_why() -> None:
         seen.values["audiences"]
         == "https://containerregistry.azure.net, https://management.core.windows.net/"
     )
-    assert seen.evidence == {"correlationId": CORRELATION, "status": 401}
+    assert seen.evidence == {"status": 401, "code": "UNAUTHORIZED", "correlationId": CORRELATION}
     assert fact is None
 
 
@@ -531,7 +651,9 @@ def test_an_exchange_without_refresh_token_is_malformed(body: str) -> None:
 def test_the_scope_asks_for_pull_and_metadata() -> None:
     """On the image's repository."""
     fake = wire(granting("pull", "metadata_read"))
-    look(access(route(), Challenged("service"), RefreshToken("<jwt:r>"), fake))
+    look(
+        access(route(), on_path(Challenged("service", REALM)), on_path(RefreshToken("<jwt:r>")), fake, CLOCK)
+    )
     assert dict(fake.asked[0].form)["scope"] == "repository:coder/envbox:pull,metadata_read"
 
 
@@ -586,13 +708,14 @@ def test_without_an_image_the_rest_has_nothing_to_look_at(step: Step) -> None:
 
 
 def test_an_image_of_one_platform_gives_config_and_layers() -> None:
-    """HEAD first, then GET, with the types a runtime accepts."""
+    """HEAD by tag, then GET by the digest that this gave, with the types a runtime accepts."""
     fake = wire(stored(), stored())
-    seen, fact = look(manifest(route(), HANDLE, fake))
+    seen, fact = look(manifest(route(), HANDLE, fake, CLOCK))
     assert seen == []
-    assert fact == Manifest("sha256:m", (DIGEST, len(BLOB)), (("sha256:1", 7),))
+    assert fact == Manifest("sha256:m", ((DIGEST, len(BLOB)),), (("sha256:1", 7),), (LINUX_AMD64,))
     assert [(item.method, item.url, item.bearer) for item in fake.asked] == [
-        (method, f"https://{HOST}/v2/coder/envbox/manifests/1.44", "<jwt:a>") for method in ("HEAD", "GET")
+        (method, f"https://{HOST}/v2/coder/envbox/manifests/{reference}", "<jwt:a>")
+        for method, reference in (("HEAD", "1.44"), ("GET", "sha256:m"))
     ]
     assert "manifest.list.v2" in dict(fake.asked[0].headers)["Accept"]
 
@@ -604,7 +727,7 @@ def test_an_image_of_one_platform_gives_config_and_layers() -> None:
 def test_an_index_leads_to_the_nodes_platform(kind: str) -> None:
     """By its media type, or by what it holds where a proxy changed the type."""
     fake = wire(stored(), index(WINDOWS, LINUX, kind=kind), stored())
-    _, fact = look(manifest(route(), HANDLE, fake))
+    _, fact = look(manifest(route(), HANDLE, fake, CLOCK))
     assert fact is not None
     assert fact.digest == "sha256:1"
     assert fake.asked[2].url.endswith("/manifests/sha256:1")
@@ -635,12 +758,6 @@ def test_an_odd_index_has_no_platform(entries: Any) -> None:
     assert sight(reading(stored(), stored({"manifests": entries}, f"{OCI}index.v1+json"))) == [
         "platform-missing"
     ]
-
-
-def test_an_index_in_an_index_is_no_image() -> None:
-    """It is told by its type, not followed for ever."""
-    (seen,), _ = look(reading(stored(), index(LINUX), index(LINUX)))
-    assert (seen.id, seen.values["said"]) == ("manifest-not-an-image", f"{OCI}index.v1+json")
 
 
 @pytest.mark.parametrize(
@@ -678,7 +795,7 @@ def test_an_image_without_layers_has_none_to_download() -> None:
     _, fact = look(reading(stored(body), stored(body)))
     assert fact is not None
     with pytest.raises(NotApplicableError):
-        look(layer(route(), HANDLE, fact, wire()))
+        look(layer(route(), HANDLE, fact, wire(), CLOCK))
 
 
 def test_a_refused_head_that_get_answers_is_no_dead_end() -> None:
@@ -692,7 +809,7 @@ def test_a_digest_is_asked_for_by_digest() -> None:
     """It wins over the tag."""
     image = parse_image(f"{HOST}/coder/envbox:1.44@sha256:{'a' * 64}")
     fake = wire(stored(), stored())
-    look(manifest(route(image=image), HANDLE, fake))
+    look(manifest(route(image=image), HANDLE, fake, CLOCK))
     assert fake.asked[0].url.endswith(f"/manifests/sha256:{'a' * 64}")
 
 
@@ -712,8 +829,11 @@ def test_a_digest_is_asked_for_by_digest() -> None:
 def test_a_redirect_is_followed_without_the_authorization(location: str, then: str, status: int) -> None:
     """Absolute, relative or without scheme; only the registry itself gets the token."""
     fake = wire(moved(location, status), blob())
-    (seen,), _ = look(config(route(), HANDLE, Manifest("m", (DIGEST, len(BLOB)), ()), fake))
-    assert seen.id == "blob-read"
+    plain = ["blob-plain-http"] if then.startswith("http:") else []
+    assert sight(config(route(), HANDLE, Manifest("m", ((DIGEST, len(BLOB)),), ()), fake, CLOCK)) == [
+        *plain,
+        "blob-read",
+    ]
     assert [(item.url, item.bearer, item.basic) for item in fake.asked] == [
         (f"https://{HOST}/v2/coder/envbox/blobs/{DIGEST}", "<jwt:a>", None),
         (then, "", None),
@@ -724,14 +844,14 @@ def test_a_redirect_is_followed_without_the_authorization(location: str, then: s
 def test_a_relative_redirect_is_of_the_host_that_gave_it() -> None:
     """After a first hop the registry is out of it."""
     fake = wire(moved("https://a.example/x"), moved("/y"), blob())
-    (seen,), _ = look(config(route(), HANDLE, Manifest("m", (DIGEST, len(BLOB)), ()), fake))
+    (seen,), _ = look(config(route(), HANDLE, Manifest("m", ((DIGEST, len(BLOB)),), ()), fake, CLOCK))
     assert fake.asked[2].url == "https://a.example/y"
     assert seen.values["host"] == "a.example"
 
 
 def test_redirects_in_a_circle_end() -> None:
     """Three are enough."""
-    (seen,), _ = look(downloading(*[moved(f"https://{HOST}/again")] * 3))
+    (seen,), _ = look(downloading(*[moved(f"https://{HOST}/again")] * 4))
     assert (seen.id, seen.values["said"]) == ("blob-refused", "more than 3 redirects")
 
 
@@ -785,5 +905,105 @@ def test_another_digest_algorithm_is_not_called_corrupt() -> None:
 def test_no_more_than_the_first_bytes_are_asked_for(size: int, ranges: list[str]) -> None:
     """A layer may have gigabytes."""
     fake = FakeWire(by=lambda _: blob())
-    look(config(route(), HANDLE, Manifest("m", (DIGEST, size), ()), fake))
+    look(layer(route(), HANDLE, Manifest("m", (), ((DIGEST, size),)), fake, CLOCK))
     assert [value for key, value in fake.asked[0].headers if key == "Range"] == ranges
+
+
+def ring(reference: str, *credentials: Credential) -> Keyring:
+    """What the kubelet pulls an image with."""
+    return Keyring(Image(reference, ("coderd",), parse_image(reference)), credentials, provider=True)
+
+
+def test_an_image_with_pull_secrets_is_a_route_of_its_own() -> None:
+    """From one node; a registry that is only theirs is a path of its own, without the identity's tokens."""
+    rings = Each(
+        tuple(
+            (item.image.subject, item)
+            for item in (ring(f"{HOST}/a:1", ADMIN), ring("harbor.example/b:1", SCOPED), ring(f"{HOST}/c:1"))
+        )
+    )
+    found_paths = chosen(pod("a"), pod("c", node=NODE_2), owned=Each((of(pod("a"), OWN),)), keyrings=rings)
+    at = Each(tuple((item.subject, item) for item in found_paths))
+    ways = list(look(routes(at, rings))[1])
+
+    assert [(item.host, item.tokens) for item in found_paths] == [
+        (HOST, OWN),
+        (HOST, None),
+        ("harbor.example", None),
+    ]
+    assert [str(way.image) for way in ways] == [f"{HOST}/coder/coderd:1.44"] * 2 + [
+        f"{HOST}/a:1",
+        "harbor.example/b:1",
+    ]
+    assert [way.credentials for way in ways] == [(), (), (ADMIN,), (SCOPED,)]
+
+
+def test_the_credentials_are_tried_in_turn() -> None:
+    """The first that grants pull is taken, and those after it are not sent."""
+    fake = wire(REFUSED_EXCHANGE, granting("pull"))
+    seen, token = look(
+        access(route(IMAGE, ADMIN, ENTRA, SCOPED), on_path(Challenged(HOST, REALM)), Each(), fake, CLOCK)
+    )
+
+    assert [item.basic[0] for item in fake.asked] == [ADMIN.username, ENTRA.username]
+    assert all("scope=repository%3Acoder%2Fenvbox%3Apull" in item.url for item in fake.asked)
+    assert token is not None
+    assert token.pulls
+    assert "acme (registry admin account) of secret acr" in seen[1].text
+
+
+def test_a_registry_without_tokens_gets_name_and_password() -> None:
+    """At `/v2/`, and with each later request."""
+    seen, token = look(pulling(http(200, "{}"), credentials=(SCOPED,), scheme="basic"))
+    fake = wire(stored(), stored())
+    look(manifest(route(), token, fake, CLOCK))
+
+    assert [item.id for item in seen] == ["pull-secret-grants"]
+    assert {item.basic for item in fake.asked} == {("puller", "<opaque:1>")}
+    assert {item.bearer for item in fake.asked} == {""}
+
+
+def test_another_registrys_token_may_be_opaque() -> None:
+    """Only ACR's is known to say what it grants; another's is taken at its word."""
+    harbor = path(host="harbor.example")
+    way = Route(harbor, parse_image("harbor.example/a:1"), (SCOPED,))
+    asked = Each(((harbor.subject, Challenged("harbor", "https://harbor.example/token")),))
+    answer = http(200, '{"token": "<opaque:9>"}', secrets=(Secret("<opaque:9>", "opaque"),))
+
+    assert look(access(way, asked, Each(), wire(answer), CLOCK))[1] == AccessToken(
+        "<opaque:9>", frozenset({"pull"})
+    )
+
+
+def test_a_registry_of_another_kind_takes_no_token_of_entra() -> None:
+    """The exchange is ACR's own."""
+    with pytest.raises(NotApplicableError, match="no Azure registry"):
+        look(exchange(path(host="harbor.example"), Challenged("x", REALM), wire(), Target(), CLOCK))
+    with pytest.raises(NotApplicableError, match="not for"):
+        look(exchange(path(identity=False), Challenged("x", REALM), wire(), Target(), CLOCK))
+
+
+@pytest.mark.parametrize("step", ["registry-challenge", "registry-exchange"])
+def test_a_route_is_blocked_by_what_is_missing_on_its_path(step: str) -> None:
+    """The step that stands in the way is named."""
+    asked = Each[Challenged]() if step == "registry-challenge" else on_path(Challenged(HOST, REALM))
+    with pytest.raises(NotApplicableError) as caught:
+        look(access(route(), asked, Each(), wire(), CLOCK))
+    assert caught.value.blocked_by == step
+
+
+def test_a_registry_may_have_a_port() -> None:
+    """The name without it is resolved, and the port is connected to."""
+    way, fake = (
+        path(host="localhost:5000"),
+        wire(Resolved(("127.0.0.1",)), Connected("127.0.0.1"), trusted("")),
+    )
+    look(dns(way, fake, Target()))
+    look(tcp(way, Resolution(("127.0.0.1",), private=True), fake))
+    look(tls(way, Open("127.0.0.1"), fake))
+
+    assert [(item.host, getattr(item, "port", None)) for item in fake.asked] == [
+        ("localhost", None),
+        ("localhost", 5000),
+        ("localhost", 5000),
+    ]

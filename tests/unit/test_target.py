@@ -30,6 +30,8 @@ def test_commands_name_where_they_act(target: Target, kubectl: str, helm: str) -
         Target(),
         Target(registry="a.azurecr.io", image="a.azurecr.io/x:1"),
         Target(registry="a.azurecr.io", image="A.azurecr.io/x:1"),
+        Target(image="docker.io/x"),
+        Target(registry="localhost:5000"),
         Target(identity_client_id="7A4F0C1E-52d3-4b68-9c3f-1d7be02a5f34"),
         Target(
             identity_resource_id="/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity"
@@ -46,10 +48,10 @@ def test_takes_what_can_be(target: Target) -> None:
     ("target", "words"),
     [
         (Target(image="a.azurecr.io/UPPER"), "not an image reference"),
-        (Target(image="docker.io/x"), "docker.io is not the login server"),
-        (Target(registry="https://a.azurecr.io"), "is not the login server"),
+        (Target(registry="https://a.azurecr.io"), "is no registry's host"),
+        (Target(registry="acme"), "acme is no registry's host"),
         (Target(registry="a.azurecr.io", image="b.azurecr.io/x"), "the image is at b.azurecr.io"),
-        (Target(registry="a.azurecr.io", image="coder/envbox:1"), "docker.io is not the login server"),
+        (Target(registry="a.azurecr.io", image="coder/envbox:1"), "the image is at docker.io"),
         (Target(identity_client_id="coder-acr"), "coder-acr is no client id"),
         (Target(identity_resource_id="coder-acr"), "coder-acr is no resource id"),
     ],

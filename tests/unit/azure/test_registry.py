@@ -1,6 +1,7 @@
 """The registry's protocol, one request a step."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,19 +11,25 @@ from hypothesis import strategies as st
 from acrcheck.azure.registry import (
     FIRST_BYTES,
     INDEX_TYPES,
+    SCHEMA_1,
     Challenge,
+    artifact_of,
+    basic_token_request,
     blob_request,
     challenge_request,
     correlation,
     error_of,
+    evidence_of,
     exchange_request,
     granted,
     host_of,
     is_index,
+    is_open,
+    is_realm_of,
     manifest_request,
     read_challenge,
     redirect,
-    redirected_request,
+    redirected,
     token_request,
 )
 from acrcheck.wire.door import Response
@@ -90,7 +97,7 @@ def test_the_access_token_is_asked_for_with_the_refresh_token() -> None:
 
 def test_a_manifest_is_asked_for_in_all_types_a_runtime_takes() -> None:
     """Else a registry converts or refuses."""
-    request = manifest_request("HEAD", "h", "a/b", "sha256:1", "<jwt:a>")
+    request = manifest_request("HEAD", "h", "a/b", "sha256:1")
     assert request.url == "https://h/v2/a/b/manifests/sha256:1"
     assert len(dict(request.headers)["Accept"].split(", ")) == 4
 
@@ -106,11 +113,12 @@ def test_a_manifest_is_asked_for_in_all_types_a_runtime_takes() -> None:
     ],
 )
 def test_only_the_first_bytes_of_a_blob_are_asked_for(size: int, expected: str | None) -> None:
-    """At the registry with its token, at the storage without."""
-    first = blob_request("h", "a/b", "sha256:1", "<jwt:a>", size)
-    then = redirected_request("https://s/x", size)
+    """At the registry as at the storage."""
+    first = blob_request("h", "a/b", "sha256:1", size)
+    then = redirected(replace(first, bearer="<jwt:1>", basic=("u", "<opaque:1>")), "https://s/x")
     assert dict(first.headers).get("Range") == dict(then.headers).get("Range") == expected
-    assert (first.bearer, then.bearer, first.digest, then.digest) == ("<jwt:a>", "", True, True)
+    assert first.digest
+    assert then == replace(first, url="https://s/x")
 
 
 @given(JSON, st.text())
@@ -155,6 +163,101 @@ def test_the_correlation_id_is_azures() -> None:
     """Empty where there is none."""
     assert correlation(Response(401, (("x-ms-correlation-request-id", "c"),))) == "c"
     assert correlation(Response(401)) == ""
+    message = "no. CorrelationId: f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+    body = json.dumps({"errors": [{"code": "DENIED", "message": message}]})
+    assert correlation(Response(403, body=body)) == "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+
+
+def test_a_refusal_says_what_is_lacking() -> None:
+    """`detail[].Action` is the best hint that ACR gives; what it does not say is left out."""
+    detail = [{"Type": "repository", "Name": "library/hello-world", "Action": "metadata_read"}, None, {}]
+    body = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "no", "detail": detail}]})
+    assert evidence_of(Response(401, body=body)) == {
+        "status": 401,
+        "code": "UNAUTHORIZED",
+        "lacking": "metadata_read on repository library/hello-world",
+    }
+
+
+@given(JSON)
+def test_any_error_is_read(body: Any) -> None:
+    """Whatever a registry puts there: never a crash."""
+    for odd in (body, {"errors": body}, {"errors": [{"detail": body}]}):
+        assert evidence_of(Response(401, body=json.dumps(odd)))["status"] == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "said"),
+    [
+        (
+            {"config": {"mediaType": "application/vnd.cncf.helm.config.v1+json"}},
+            "",
+            "a Helm chart (application/vnd.cncf.helm.config.v1+json)",
+        ),
+        (
+            {"layers": [{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json"}]},
+            INDEX_TYPES[0],
+            f"a signature ({INDEX_TYPES[0]})",
+        ),
+        (
+            {"artifactType": "application/vnd.in-toto+json"},
+            "",
+            "an attestation (application/vnd.in-toto+json)",
+        ),
+        ({"artifactType": "application/vnd.acme"}, "", "application/vnd.acme"),
+        ({"schemaVersion": 1, "fsLayers": []}, "", SCHEMA_1),
+        ({}, "", "no config"),
+        ([], "text/html; charset=utf-8", "text/html"),
+    ],
+)
+def test_what_is_stored_beside_images_is_named(body: Any, kind: str, said: str) -> None:
+    """A chart, a signature, an attestation, an old schema; else by its own media type."""
+    assert artifact_of(Response(200, (("content-type", kind),), json.dumps(body))) == said
+
+
+@given(JSON)
+def test_any_manifest_is_named(body: Any) -> None:
+    """Whatever is in its fields: never a crash."""
+    for odd in (body, {"config": body, "layers": [body]}, {"config": {"mediaType": body}, "layers": body}):
+        assert artifact_of(Response(200, body=json.dumps(odd)))
+
+
+@pytest.mark.parametrize(
+    ("response", "is_registry"),
+    [
+        (Response(200, (("docker-distribution-api-version", "registry/2.0"),), ""), True),
+        (Response(200, (), "{}"), True),
+        (Response(200, (), "<html>Log in</html>"), False),
+        (Response(200, (), "[1]"), False),
+        (Response(401, (("docker-distribution-api-version", "registry/2.0"),), ""), False),
+    ],
+)
+def test_a_page_with_status_200_is_no_open_registry(response: Response, is_registry: bool) -> None:
+    """By the header of its protocol, or by a JSON object as body."""
+    assert is_open(response) is is_registry
+
+
+def test_of_several_challenges_the_one_for_tokens_is_taken() -> None:
+    """Some registries offer both."""
+    headers = (("www-authenticate", 'Basic realm="x"'), ("www-authenticate", 'Bearer realm="https://h/t"'))
+    assert read_challenge(Response(401, headers)) == Challenge("bearer", "https://h/t")
+
+
+@pytest.mark.parametrize(
+    ("realm", "own"),
+    [
+        ("https://acme.azurecr.io/oauth2/token", True),
+        ("https://acme.eastus.geo.azurecr.io/oauth2/token", True),
+        ("https://other.azurecr.io/oauth2/token", False),
+        ("https://acme.example/oauth2/token", False),
+        ("http://acme.azurecr.io/oauth2/token", False),
+        ("https://acme.azurecr.io/other", False),
+        ("", False),
+    ],
+)
+def test_a_realm_is_the_registrys_own(realm: str, own: bool) -> None:
+    """A password is sent nowhere else."""
+    assert is_realm_of(realm, "acme.azurecr.io") is own
 
 
 @given(st.text())
@@ -177,3 +280,10 @@ def test_any_redirect_leads_to_http_or_nowhere(location: str) -> None:
 def test_the_host_of_a_redirect_is_shown_without_user(location: str, host: str) -> None:
     """With its port, and without what may be secret."""
     assert host_of(redirect("https://acme.azurecr.io/v2/x", location)) == host
+
+
+def test_a_token_is_asked_for_with_name_and_password() -> None:
+    """At the challenge's realm, which may have a query of its own; the password is not in the URL."""
+    request = basic_token_request("https://h/token?a=1", "h", "repository:x:pull", ("puller", "<opaque:1>"))
+    assert request.url == "https://h/token?a=1&service=h&scope=repository%3Ax%3Apull"
+    assert request.basic == ("puller", "<opaque:1>")

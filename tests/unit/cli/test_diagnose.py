@@ -60,8 +60,11 @@ def test_reads_several_files_and_standard_input(tmp_path: Path) -> None:
     [
         ("", "there is no text to look at\n"),
         ("the disk failed", "nothing here is an error text that acrcheck knows\n"),
-        ("I1106 14:32:47.6 1 server.go:192] all is well", "nothing here is an error text that acrcheck knows\n"),
-        ("Successfully pulled image \"a.azurecr.io/b:1\" in 568ms", "nothing here is a failure\n"),
+        (
+            "I1106 14:32:47.6 1 server.go:192] all is well",
+            "nothing here is an error text that acrcheck knows\n",
+        ),
+        ('Successfully pulled image "a.azurecr.io/b:1" in 568ms', "nothing here is a failure\n"),
     ],
 )
 def test_says_so_when_it_names_nothing(text: str, said: str) -> None:

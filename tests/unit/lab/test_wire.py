@@ -271,10 +271,8 @@ def test_python_has_its_own_words() -> None:
 def test_bodies_are_cut_and_digested_as_on_the_live_side() -> None:
     """No more than the limit comes back, and only a digest where that was asked for."""
     world = healthy()
-    wire, url = (
-        LabWire(world),
-        "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration",
-    )
+    where = f"{world.registry.tenant_id}/v2.0/.well-known/openid-configuration"
+    wire, url = LabWire(world), f"https://login.microsoftonline.com/{where}"
     cut = wire.request(inside(world), Request("GET", url, limit=10))
     digested = wire.request(inside(world), Request("GET", url, digest=True))
     assert isinstance(cut, Response)
