@@ -47,10 +47,12 @@ class LabCluster:
         if refused:
             return refused
         item = self._world.kubernetes.find(resource, name, namespace)
+        if resource == SECRETS:
+            held = {(secret.name, secret.namespace): secret for secret in self._world.pull_secrets}
+            secret = held.get((name, namespace))
+            item = sealed(secret.manifest, self._vault.keep) if secret else None
         if item is None:
             return Answer(Outcome.ABSENT, detail=f'{_long(resource)} "{name}" not found')
-        if resource == SECRETS:
-            return Answer(Outcome.OK, sealed(item, self._vault.keep))
         return Answer(Outcome.OK, copy.deepcopy(item))
 
     def list(

@@ -22,6 +22,7 @@ from acrcheck.lab import objects
 from acrcheck.lab.azure import RoleAssignment
 from acrcheck.lab.directory import FederatedCredential
 from acrcheck.lab.kube import CRDS, Json
+from acrcheck.lab.machines import PullSecret
 from acrcheck.lab.webhook import CLIENT_ID, LABEL, Webhook
 from acrcheck.lab.world import (
     IDENTITY,
@@ -43,6 +44,7 @@ from acrcheck.wire.pace import IMDS
 
 Fault = Callable[[World], None]
 HOUR = 3600.0
+PULL_SECRET = "registry-login"  # noqa: S105 - the name of one
 POOLS = (SYSTEM_POOL, WORKER_POOL)
 SYSTEM_NODE, WORKER_NODE = f"{SYSTEM_POOL}000000", f"{WORKER_POOL}000000"
 
@@ -594,6 +596,16 @@ def answers(place: str, canned: Canned) -> Fault:
 
 
 # -- the registry, its roles, and who looks ---------------------------------------------------------------
+
+
+def pull_secret(*secrets: PullSecret) -> Fault:
+    """The pods name a pull secret, which is one of these; without any it is not there."""
+
+    def fault(world: World) -> None:
+        world.pull_secrets.extend(secrets)
+        pod_spec(imagePullSecrets=[{"name": PULL_SECRET}])(world)
+
+    return fault
 
 
 def registry(**fields: Any) -> Fault:

@@ -1,11 +1,14 @@
 """What programs find on the machine that they run on: a node, or the operator's workstation."""
 
+import base64
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from acrcheck.lab.azure import ManagedIdentity
 from acrcheck.lab.directory import User
+from acrcheck.lab.kube import Json
 
 GIGABYTE = 1 << 30
 
@@ -49,11 +52,25 @@ class PullSecret:
 
     Attributes:
         auths: by host, the fields of each entry of the docker configuration.
+        type: of the Secret.
     """
 
     name: str
     namespace: str
     auths: dict[str, dict[str, str]]
+    type: str = "kubernetes.io/dockerconfigjson"
+
+    @property
+    def manifest(self) -> Json:
+        """The object that the API server holds."""
+        config = json.dumps({"auths": self.auths})
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "type": self.type,
+            "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
+        }
 
 
 @dataclass

@@ -11,6 +11,7 @@ ORDER = (
     "registry",
     "lookalikes",
     "image",
+    "pull_secrets",
     "operator",
     "federation",
     "principals",

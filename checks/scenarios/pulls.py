@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from acrcheck.lab import faults
 from acrcheck.lab.azure import Account, RoleAssignment
+from acrcheck.lab.faults import PULL_SECRET
 from acrcheck.lab.machines import Machine, PullSecret
 from acrcheck.lab.programs import kubectl, virtual_kubelet
 from acrcheck.lab.programs.kubelet import Kubelet
@@ -12,7 +13,6 @@ from acrcheck.lab.scenario import Scenario
 from acrcheck.lab.world import HOST, IMAGE, NAMESPACE, REGISTRY_ID, World, healthy
 
 NODE = faults.WORKER_NODE
-PULL_SECRET = "registry-login"  # noqa: S105 - the name of one
 TOKEN, PASSWORD = "puller", "what-the-registry-has-generated"
 APPLICATION = "3f8e2a71-0c4d-4b96-8f15-7d2ac0be6e49"
 NO_CREDENTIAL = (

@@ -9,7 +9,18 @@ from tests.checks.commands import Line, Ran, Started, lines, run, without_global
 
 PROGRAMS = frozenset(
     {
-        *("kubectl", "helm", "az", "docker", "docker-credential-HELPER", "curl", "getent", "openssl", "jq"),
+        *(
+            "kubectl",
+            "helm",
+            "az",
+            "docker",
+            "docker-credential-HELPER",
+            "curl",
+            "getent",
+            "openssl",
+            "jq",
+            "cat",
+        ),
         *("grep", "sed", "sort", "uniq", "base64", "od", "tail", "wc", "date", "ls", "journalctl"),
     }
 )
