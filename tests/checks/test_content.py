@@ -287,7 +287,7 @@ def test_quarantine_and_locks_are_no_denial(message: str) -> None:
 def layers(fake: FakeWire, count: int, **changed: Any) -> Any:
     """Download that many different layers."""
     found = tuple((f"{DIGEST}{number}", 0) for number in range(count))
-    return layer(route(**changed), HANDLE, Manifest("m", (), found), fake, CLOCK)
+    return layer(route(**changed), HANDLE, Manifest("m", (), found), fake, CLOCK, Target())
 
 
 def test_every_layer_is_asked_for_once_and_each_host_told() -> None:
@@ -324,6 +324,26 @@ def test_no_more_than_some_layers_are_asked_for() -> None:
     (seen,), _ = look(layers(fake, 100))
     assert len(fake.asked) == MOST_LAYERS
     assert seen.values["what"] == f"{MOST_LAYERS} of 100 layers"
+
+
+def test_in_full_all_layers_are_downloaded_whole_and_verified() -> None:
+    """However many there are; one of another digest is told. An unknown size bounds the download as usual."""
+    found = Manifest("m", (), ((DIGEST, len(BLOB)),) * 30 + (("sha256:1", 0), ("sha256:2", len(BLOB))))
+    fake = FakeWire(by=lambda _: blob())
+    seen, _ = look(layer(route(), HANDLE, found, fake, CLOCK, Target(full=True)))
+    assert [(item.id, item.values["what"]) for item in seen] == [
+        ("blob-corrupt", "layer 32 of 32"),
+        ("blob-read", "31 of 32 layers"),
+    ]
+    assert {item.limit for item in fake.asked} == {len(BLOB), acr.FIRST_BYTES}
+    assert not any(item.headers for item in fake.asked)
+
+
+def test_the_time_for_a_whole_layer_grows_with_its_size() -> None:
+    """A gigabyte takes longer than a kilobyte."""
+    times = [acr.whole_blob_request("h", "r", "d", size).seconds for size in (1_000, 1_000_000_000)]
+    assert times[0] < 30
+    assert times[1] > 600
 
 
 def test_layers_that_repeat_or_are_elsewhere_are_not_asked_for() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,6 +179,26 @@ def test_of_a_very_large_answer_no_more_than_the_limit_is_read() -> None:
         got = ask(Request("GET", served.url, limit=1_000_000, digest=True))
     assert (got.cut, got.length) == (True, 1_000_000)
     assert len(sent) < 50
+
+
+def test_a_large_body_is_digested_in_little_memory() -> None:
+    """It is never there as a whole."""
+    part, parts = bytes(1_000_000), 60
+
+    def large(_: Asked) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n"
+        for _number in range(parts):
+            yield part
+
+    with serve(large) as served:
+        ask(Request("GET", served.url, limit=1, digest=True))
+        tracemalloc.start()
+        got = ask(Request("GET", served.url, limit=len(part) * parts, digest=True, seconds=60))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (got.length, got.cut) == (60_000_000, False)
+    assert got.sha256 == hashlib.sha256(part * parts).hexdigest()
+    assert peak < 10_000_000
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 10", "Content-Length: -1", "Content-Length: x"])
