@@ -7,14 +7,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acrcheck.api import Connected, Each, Failure, NotApplicableError, Resolved, Response, Target, Trouble
+from acrcheck.api import (
+    Connected,
+    Each,
+    Failure,
+    NotApplicableError,
+    Resolved,
+    Response,
+    Target,
+    Trouble,
+    Vantage,
+)
 from acrcheck.azure import registry as acr
 from acrcheck.azure.image import parse_image
+from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+from acrcheck.diagnosis import diagnose
 from acrcheck.facts import AccessToken, Challenged, Manifest, Open, Path, Resolution, Route, Trusted
 from acrcheck.lab.clock import LabClock
+from acrcheck.model import Result, Status
 from checks.blobs import MOST_LAYERS, config, layer
 from checks.manifests import MOST_NESTED, manifest
-from checks.registry import access, challenge, exchange, tcp
+from checks.registry import access, challenge, dns, exchange, tcp
 from tests.checks.looking import FakeWire, Reply, http, ids, look, sight, wire
 from tests.checks.test_registry import (
     BLOB,
@@ -115,7 +128,7 @@ def test_an_open_registry_needs_no_token() -> None:
     seen, token = look(access(way, Each(((HARBOR.subject, asked),)), Each(), wire(), CLOCK))
     fake = wire(stored(), stored())
     look(manifest(way, token or HANDLE, fake, CLOCK))
-    assert ids(seen) == ["registry-open"]
+    assert ids(seen) == ["credential-not-asked"]
     assert {(item.bearer, item.basic) for item in fake.asked} == {("", None)}
     with pytest.raises(NotApplicableError, match="no Azure registry"):
         look(exchange(HARBOR, asked, wire(), Target(), CLOCK))
@@ -425,3 +438,24 @@ def test_any_manifest_is_an_image_or_told_not_to_be(one: Any, other: Any) -> Non
     seen, fact = look(manifest(TWO_KINDS, AccessToken("<jwt:1>", frozenset()), fake, CLOCK))
     assert seen or fact is not None
     assert len(fake.asked) < 40
+
+
+def unresolved(at: Path) -> list[str]:
+    """The commands that are printed where no name resolves."""
+    gone = Failure(Trouble.UNRESOLVED, "no such host")
+    checks = load_checks(builtin_dir())
+    check = next(item for item in checks.checks if item.id == "registry-dns")
+    seen = tuple(item.on(at.subject) for item in look(dns(at, wire(gone, gone), Target()))[0])
+    (finding,) = diagnose(
+        [Result(check, Status.FAIL, at.subject, seen)], load_causes(builtin_dir(), checks), checks.layers, {}
+    )
+    assert finding.cause.id == "node-dns-broken"
+    return [step.command for step in finding.steps]
+
+
+def test_what_is_asked_from_here_is_not_mended_in_a_cluster() -> None:
+    """No command speaks of pods where none asked."""
+    assert any("kube-dns" in command for command in unresolved(path()))
+    here = unresolved(path(pod="", node="", vantage=Vantage("local")))
+    assert here
+    assert not any("kube" in command.lower() for command in here)

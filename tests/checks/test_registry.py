@@ -375,6 +375,9 @@ CASES |= {
     ("registry-challenge", "registry-realm-plain"): lambda: challenging(
         http(401, "", www_authenticate=f'Bearer realm="http://{HOST}/oauth2/token"')
     ),
+    ("registry-scope", "credential-not-asked"): lambda: access(
+        route(IMAGE, SCOPED), on_path(OPENED), Each(), wire(), CLOCK
+    ),
     ("registry-scope", "registry-open"): lambda: access(route(), on_path(OPENED), Each(), wire(), CLOCK),
     ("registry-manifest", "blob-corrupt"): lambda: reading(replace(stored(), sha256="0" * 64, length=7)),
     ("registry-config", "platform-missing"): lambda: config(
