@@ -32,6 +32,8 @@ class Target:
     """The kubeconfig's path when it is not the default one: printed commands name it."""
     own_pod: str = ""
     """`namespace/name` when acrcheck itself runs in a pod of the cluster."""
+    full: bool = False
+    """Download layers whole and verify their digests. Only from here: from inside a pod it would fill memory."""
     credential: dict[str, Any] = field(default_factory=dict)
     """A credential to try, as `acrcheck.cluster.pullsecret.credential` gives it; empty for none."""
 

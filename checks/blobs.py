@@ -14,6 +14,7 @@ from acrcheck.api import (
     Request,
     Resolve,
     Response,
+    Target,
     Trouble,
     Wire,
     fail,
@@ -76,16 +77,22 @@ def config(route: Route, token: AccessToken, found: Manifest, wire: Wire, clock:
                 yield NO_PLATFORM(image=blobs.image, platform=asked, platforms=there)
 
 
-def layer(route: Route, token: AccessToken, found: Manifest, wire: Wire, clock: Clock) -> Looking[None]:
-    """The first bytes of each layer are really downloaded, through the redirect: the first twenty at most."""
+def layer(
+    route: Route, token: AccessToken, found: Manifest, wire: Wire, clock: Clock, target: Target
+) -> Looking[None]:
+    """The first bytes of each layer are really downloaded, through the redirect: of the first twenty layers at most.
+
+    In full, all of each layer is, and must be what its digest says.
+    """
     if not found.layers:
         raise NotApplicableError("the image has no layer")
     client = Client(route.path, wire, clock)
     blobs = _Blobs(need_image(route), token, client)
     read: dict[str, list[int]] = {}
     try:
-        for place, (digest, size) in enumerate(found.layers[:MOST_LAYERS], 1):
-            request = acr.blob_request(route.path.host, blobs.image.repository, digest, size)
+        for place, (digest, size) in enumerate(found.layers[: None if target.full else MOST_LAYERS], 1):
+            ask = acr.whole_blob_request if target.full and size > 0 else acr.blob_request
+            request = ask(route.path.host, blobs.image.repository, digest, size)
             what = f"layer {place} of {len(found.layers)}"
             host, answer = yield from blobs.download(what, request, (digest, size))
             read.setdefault(host, []).append(answer.length)

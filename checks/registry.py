@@ -108,7 +108,11 @@ GRANTED = note("pull-granted", "the token grants {actions} on {repository}")
 NOT_AZURE = note(
     "registry-not-azure", "{host} is no Azure registry (it asks for {asks}): steps of ACR's own do not apply"
 )
-OPEN = note("registry-open", "{host} asks for no credential: what is pulled from it shows nothing of one")
+OPEN = note("registry-open", "{host} asks for no credential")
+NOT_ASKED = warn(
+    "credential-not-asked",
+    "{host} asks for no credential: that it lets this one pull does not show that it is good",
+)
 SECRET_PULLS = note("pull-secret-grants", "{host} grants pull on {repository} to {credential}")
 PASSED_OVER = note("pull-secret-passed-over", "passed over by the kubelet, which tries the next: {said}")
 _REFUSED = "{host} refused {credential}: {status} {said}"
@@ -138,7 +142,7 @@ SECRETS_SEEN = (
 F = TypeVar("F")
 OK, UNAUTHORIZED = 200, 401
 OPEN_SCHEME = "none"
-TLS_VERSION = ("protocol version", "unsupported protocol", "tlsv1 alert protocol", "unsupported_protocol")
+TLS_VERSION = ("protocol version", "unsupported protocol")
 """What OpenSSL says of a server that is too old for it."""
 
 
@@ -322,7 +326,7 @@ def access(
     asked = _on_path(challenged, route, "registry-challenge")
     client = Client(route.path, wire, clock)
     if asked.scheme == OPEN_SCHEME:
-        yield OPEN(host=route.path.host)
+        yield (NOT_ASKED if route.credentials else OPEN)(host=route.path.host)
         return AccessToken("", frozenset({"pull"}))
     if route.credentials:
         taken: AccessToken | None = yield from _with_secrets(route, image, asked, client)
@@ -472,7 +476,7 @@ CHECKS = (
         "registry-scope",
         "it grants pull on the repository",
         access,
-        sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, OPEN, *SECRETS_SEEN, *SENDING),
+        sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, OPEN, NOT_ASKED, *SECRETS_SEEN, *SENDING),
         each=Route,
         asks=asking.EXEC,
     ),

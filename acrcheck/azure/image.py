@@ -11,11 +11,12 @@ DOCKER_HUB = "docker.io"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_PART}(?:/{_PART})*")
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 HTTPS = 443
+HIGHEST_PORT = 65_535
 MAX_NAME = 255
 
 
@@ -62,7 +63,7 @@ def parse_image(text: str) -> ImageReference:
         if not _TAG.fullmatch(tag):
             raise ImageReferenceError(f"{tag!r} is no tag: letters, digits, `_`, `.`, `-`, at most 128")
     host, repository = _split(name)
-    if not _HOST.fullmatch(host):
+    if not _names_host(host):
         raise ImageReferenceError(f"{host!r} is no registry host")
     if not _PATH.fullmatch(repository):
         lower = " (a repository is lower case)" if repository != repository.lower() else ""
@@ -76,7 +77,11 @@ def parse_image(text: str) -> ImageReference:
 
 def is_host(text: str) -> bool:
     """Tell whether a text is a registry's host: a name with a dot or a port, or localhost; nothing more."""
-    return bool(_HOST.fullmatch(text)) and ("." in text or ":" in text or text == "localhost")
+    return _names_host(text) and ("." in text or ":" in text or text == "localhost")
+
+
+def _names_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None and place_of(text)[1] <= HIGHEST_PORT
 
 
 def _refuse_text(text: str) -> None:

@@ -49,6 +49,8 @@ CONFIG_FIELDS = ("os", "architecture")
 MANIFEST_LIMIT = 4_194_304
 """The size in bytes that a registry should at least take (github.com/opencontainers/distribution-spec, pushing
 manifests): clients refuse larger ones."""
+SLOWEST = 1_000_000
+"""Bytes a second below which the download of a layer is given up."""
 FIRST_BYTES = 65_536
 """How much of a layer is downloaded to show that it can be."""
 _OK = 200
@@ -164,6 +166,12 @@ def blob_request(host: str, repository: str, digest: str, size: int) -> Request:
     url = f"https://{host}/v2/{repository}/blobs/{digest}"
     first = (("Range", f"bytes=0-{min(size, FIRST_BYTES) - 1}"),) if size > 0 else ()
     return Request("GET", url, headers=first, digest=True, limit=FIRST_BYTES, seconds=20.0)
+
+
+def whole_blob_request(host: str, repository: str, digest: str, size: int) -> Request:
+    """Ask for all of a blob, in the time that it takes at the slowest rate that is of use."""
+    url = f"https://{host}/v2/{repository}/blobs/{digest}"
+    return Request("GET", url, digest=True, limit=size, seconds=20.0 + size / SLOWEST)
 
 
 def redirected(request: Request, location: str) -> Request:

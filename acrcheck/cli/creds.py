@@ -20,11 +20,13 @@ HELP = """Say whether a user name and password are good for an image, and for ho
 IMAGE is HOST/REPOSITORY[:TAG]. The password is read from --password-file, else from the variable ACRCHECK_PASSWORD,
 else from standard input; never from the command line. With --docker-config, name and password are those that the
 kubelet would take from that file for the image. Asked is from here: what a node or a pod reaches may differ.
+With --full let --timeout be as long as the download may take.
 
 \b
 Examples:
   acrcheck creds myregistry.azurecr.io/coder/envbox:1.44 --username puller < password.txt
   acrcheck creds myregistry.azurecr.io/coder/envbox:1.44 --docker-config ~/.docker/config.json
+  acrcheck creds myregistry.azurecr.io/coder/envbox:1.44 --username puller --full --timeout 10m < password.txt
 
 \b
 Exit codes: 0 good, 1 not, 2 usage, 3 inconclusive.
@@ -36,6 +38,7 @@ Exit codes: 0 good, 1 not, 2 usage, 3 inconclusive.
 @options.option("--username", default="", metavar="NAME", help="The user name.")
 @click.option("--password-file", default="", metavar="FILE", help="Read the password from a file.")
 @click.option("--docker-config", default="", metavar="FILE", help="Take both from a docker configuration.")
+@click.option("--full", is_flag=True, help="Download all layers whole and verify their digests.")
 @options.option("--timeout", type=options.Duration(), default="1m", show_default=True, help="For all of it.")
 @options.output("text", "json", "name")
 @options.presentation
@@ -53,7 +56,7 @@ def command(image: str, **given: Any) -> int:
     from acrcheck.wire.vault import Vault
 
     vault, clock = Vault(), SystemClock()
-    target = Target(image=image)
+    target = Target(image=image, full=given["full"])
     target.refuse_malformed()
     target = _with_credential(target, given, vault)
     causes = load_causes(builtin_dir(), load_checks(builtin_dir()))

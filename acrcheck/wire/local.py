@@ -1,5 +1,6 @@
 """The network seen from where acrcheck itself runs."""
 
+import hashlib
 import socket
 import ssl
 from typing import Any
@@ -92,21 +93,30 @@ class LocalWire:
         body = raw.form_body(opened)
         if body is not None:
             headers.append(("Content-Type", "application/x-www-form-urlencoded"))
-        content = bytearray()
         with (
             httpx.Client(
                 timeout=opened.seconds, follow_redirects=False, verify=ssl.create_default_context()
             ) as client,
             client.stream(opened.method.upper(), opened.url, headers=headers, content=body) as answer,
         ):
+            # Only what is to be read is kept: a layer has any number of bytes.
+            hashed = opened.digest and not opened.keep and answer.status_code in raw.SUCCESSES
+            content, digest, length, cut = bytearray(), hashlib.sha256(), 0, False
             for part in answer.iter_raw():
-                content += part
-                if len(content) > opened.limit:
+                cut = length + len(part) > opened.limit
+                taken = part[: opened.limit - length]
+                length += len(taken)
+                if hashed:
+                    digest.update(taken)
+                else:
+                    content += taken
+                if cut:
                     break
                 if self._clock.monotonic() > deadline:
                     return Failure(Trouble.TIMEOUT, f"still answering after {opened.seconds:g} s", TOOL)
             told = tuple((name, value) for name, value in answer.headers.multi_items())
-            return raw.cut_body(Raw(answer.status_code, told, bytes(content)), opened.limit)
+            sha256 = digest.hexdigest() if hashed else ""
+            return Raw(answer.status_code, told, bytes(content), cut, sha256, length)
 
 
 def _certificate(question: Handshake, context: ssl.SSLContext) -> bytes:

@@ -19,18 +19,23 @@ MARGIN = 5.0
 HEADERS = 65_536
 """Bytes allowed for an answer's headers."""
 _SIGNATURES = {"sig", "signature", "x-amz-signature", "x-goog-signature", "token", "code"}
-_SUCCESSES = range(200, 300)
+SUCCESSES = range(200, 300)
 _DROPPED = {"set-cookie", "set-cookie2", "authorization", "proxy-authorization", "cookie"}
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """An HTTP answer as it came. Holds secrets: it never leaves the wire."""
+    """An HTTP answer as it came. Holds secrets: it never leaves the wire.
+
+    A body that was digested while it came is not in it: `sha256` and `length` are then set.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
     cut: bool = False
+    sha256: str = ""
+    length: int = 0
 
 
 def no_tool(*names: str, detail: str = "") -> Failure:
@@ -119,15 +124,14 @@ def seal_response(raw: Raw, question: Request, vault: Vault) -> Response:
         sealed = _seal_location(sealed, question.url, vault) if key == "location" else sealed
         secrets.update({secret.handle: secret for secret in found})
         headers.append((key, sealed))
-    if question.digest and raw.status in _SUCCESSES:
-        text, sha256 = _kept(raw.body, question.keep), hashlib.sha256(raw.body).hexdigest()
+    if question.digest and raw.status in SUCCESSES:
+        text, sha256 = _kept(raw.body, question.keep), raw.sha256 or hashlib.sha256(raw.body).hexdigest()
     else:
         text, sha256 = raw.body.decode(errors="replace"), ""
     body, found = vault.seal(text)
     secrets.update({secret.handle: secret for secret in found})
-    return Response(
-        raw.status, tuple(headers), body, tuple(secrets.values()), len(raw.body), sha256, cut=raw.cut
-    )
+    length = raw.length or len(raw.body)
+    return Response(raw.status, tuple(headers), body, tuple(secrets.values()), length, sha256, cut=raw.cut)
 
 
 def _kept(body: bytes, names: tuple[str, ...]) -> str:

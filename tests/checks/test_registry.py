@@ -232,7 +232,9 @@ def downloading(
 ) -> Looking[Any]:
     """Download config and first layer, which are the same blob here."""
     blob_of = (digest, size)
-    return step(route(), HANDLE, Manifest("sha256:m", (blob_of,), (blob_of,)), wire(*answers), CLOCK)
+    found_blobs = Manifest("sha256:m", (blob_of,), (blob_of,))
+    targets = (Target(),) if step is layer else ()
+    return step(route(), HANDLE, found_blobs, wire(*answers), CLOCK, *targets)
 
 
 ARM = blob(text='{"os": "linux", "architecture": "arm64"}')
@@ -375,6 +377,9 @@ CASES |= {
     ),
     ("registry-challenge", "registry-realm-plain"): lambda: challenging(
         http(401, "", www_authenticate=f'Bearer realm="http://{HOST}/oauth2/token"')
+    ),
+    ("registry-scope", "credential-not-asked"): lambda: access(
+        route(IMAGE, SCOPED), on_path(OPENED), Each(), wire(), CLOCK
     ),
     ("registry-scope", "registry-open"): lambda: access(route(), on_path(OPENED), Each(), wire(), CLOCK),
     ("registry-manifest", "blob-corrupt"): lambda: reading(replace(stored(), sha256="0" * 64, length=7)),
@@ -795,7 +800,7 @@ def test_an_image_without_layers_has_none_to_download() -> None:
     _, fact = look(reading(stored(body), stored(body)))
     assert fact is not None
     with pytest.raises(NotApplicableError):
-        look(layer(route(), HANDLE, fact, wire(), CLOCK))
+        look(layer(route(), HANDLE, fact, wire(), CLOCK, Target()))
 
 
 def test_a_refused_head_that_get_answers_is_no_dead_end() -> None:
@@ -905,7 +910,7 @@ def test_another_digest_algorithm_is_not_called_corrupt() -> None:
 def test_no_more_than_the_first_bytes_are_asked_for(size: int, ranges: list[str]) -> None:
     """A layer may have gigabytes."""
     fake = FakeWire(by=lambda _: blob())
-    look(layer(route(), HANDLE, Manifest("m", (), ((DIGEST, size),)), fake, CLOCK))
+    look(layer(route(), HANDLE, Manifest("m", (), ((DIGEST, size),)), fake, CLOCK, Target()))
     assert [value for key, value in fake.asked[0].headers if key == "Range"] == ranges
 
 

@@ -74,6 +74,16 @@ def test_a_good_credential_is_good(tmp_path: Path) -> None:
     assert sent.count(BASIC) == 1
 
 
+def test_in_full_the_layers_come_whole(tmp_path: Path) -> None:
+    """No range is asked for, and the digest is verified."""
+    with registry(tmp_path, "pull") as (served, environ):
+        environ["ACRCHECK_PASSWORD"] = PASSWORD
+        report = tried(served, environ, "--username", USER, "--full")
+        ranges = [asked.header("Range") for asked in served.asked]
+
+    assert (report["exitCode"], report["registry-layer"], set(ranges)) == (0, "pass", {""})
+
+
 def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
     """The report says so, and does not say what was given."""
     with registry(tmp_path, "pull") as (served, environ):

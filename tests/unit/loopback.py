@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,11 +58,14 @@ def answer(status: int, body: bytes = b"", *headers: str, reason: str = "X") -> 
 
 
 @contextmanager
-def serve(answerer: Answerer, tls: "Leaf | None" = None) -> Iterator[Served]:
+def serve(
+    answerer: Answerer, tls: "Leaf | ssl.SSLContext | None" = None, address: str = "127.0.0.1"
+) -> Iterator[Served]:
     """Run a server for the time of a test; one thread per connection, one request each."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.create_server((address, 0), family=family)
     served = Served(listener.getsockname()[1], scheme="https" if tls else "http")
-    context = _server_context(tls) if tls else None
+    context = _server_context(tls) if isinstance(tls, Leaf) else tls
     open_ones: list[socket.socket] = []
 
     def one(connection: socket.socket) -> None:
@@ -104,6 +108,16 @@ def serve(answerer: Answerer, tls: "Leaf | None" = None) -> Iterator[Served]:
 def _server_context(leaf: "Leaf") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf.certificate, leaf.key)
+    return context
+
+
+def old_tls(leaf: "Leaf") -> ssl.SSLContext:
+    """The side of a server that knows no newer TLS than 1.0."""
+    context = _server_context(leaf)
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
     return context
 
 

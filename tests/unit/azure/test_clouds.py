@@ -2,7 +2,7 @@
 
 import pytest
 
-from acrcheck.azure.clouds import CLOUDS, NAMES, cloud_of, is_acr
+from acrcheck.azure.clouds import CLOUDS, NAMES, cloud_of, is_acr, layer_host
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,19 @@ def test_login_servers_are_recognised(host: str) -> None:
 def test_nothing_else_is_a_login_server(host: str) -> None:
     """Neither a scheme nor a path nor a name that only looks like it."""
     assert not is_acr(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("acme.eastus.data.azurecr.io", "a dedicated data endpoint"),
+        ("acme.chinaeast2.data.azurecr.cn", "a dedicated data endpoint"),
+        ("eusmanaged1.blob.core.windows.net", "Azure's storage"),
+        ("usgov1.blob.core.usgovcloudapi.net", "Azure's storage"),
+        ("data.azurecr.io.example", "another host"),
+        ("", "another host"),
+    ],
+)
+def test_the_host_of_layers_is_told(host: str, what: str) -> None:
+    """In each cloud by its own suffixes."""
+    assert layer_host(host) == what

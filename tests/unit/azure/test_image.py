@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acrcheck.azure.image import MAX_NAME, ImageReference, ImageReferenceError, parse_image
+from acrcheck.azure.image import MAX_NAME, ImageReference, ImageReferenceError, parse_image, place_of
 
 HEX = "0123456789abcdef"
 PART = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
@@ -87,6 +87,8 @@ def test_what_is_left_out_is_what_the_runtime_takes(text: str, expected: str) ->
         ("-acme.azurecr.io/x", "no registry host"),
         ("acme..azurecr.io/x", "no registry host"),
         ("acme.azurecr.io:port/x", "no registry host"),
+        ("acme.azurecr.io:65536/x", "no registry host"),
+        (f"acme.azurecr.io:{10**100}/x", "no registry host"),
         (f"acme.azurecr.io/{'x' * (MAX_NAME + 1)}", "at most 255"),
     ],
 )
@@ -94,3 +96,17 @@ def test_what_is_wrong_with_a_reference_is_said(text: str, says: str) -> None:
     """In words that point at the part."""
     with pytest.raises(ImageReferenceError, match=says):
         parse_image(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "place"),
+    [
+        ("acme.azurecr.io", ("acme.azurecr.io", 443)),
+        ("localhost:5000", ("localhost", 5000)),
+        ("[::1]", ("::1", 443)),
+        ("[fd00::5]:8443", ("fd00::5", 8443)),
+    ],
+)
+def test_a_host_has_a_name_and_a_port(host: str, place: tuple[str, int]) -> None:
+    """HTTPS' own where none is named."""
+    assert place_of(host) == place

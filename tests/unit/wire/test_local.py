@@ -1,8 +1,11 @@
 """The wire from here, against servers on the loopback; and the live wire's way to each side."""
 
+import gzip
 import hashlib
+import json
 import os
 import socket
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from acrcheck.wire.door import (
 )
 from acrcheck.wire.live import LiveWire
 from acrcheck.wire.vault import Vault
-from tests.unit.loopback import Asked, Authority, answer, serve
+from tests.unit.loopback import Asked, Authority, answer, old_tls, serve
 from tests.unit.wire.machine import Machine
 
 HERE = Vantage("local")
@@ -131,3 +134,100 @@ def test_names_and_connections() -> None:
 def test_a_url_that_is_none(url: str) -> None:
     """A URL from a broken challenge is an error that is told, not an exception."""
     assert trouble(Request("GET", url)) in {Trouble.ERROR, Trouble.BROKEN, Trouble.UNRESOLVED}
+
+
+def test_the_fields_wanted_come_beside_the_digest() -> None:
+    """Of a JSON object; what else is in it stays behind the door, and an error's text is given whole."""
+    body = json.dumps({"os": "linux", "config": {"Env": ["PASSWORD=canary"]}}).encode()
+    with serve(lambda _: answer(200, body)) as served:
+        got = ask(Request("GET", served.url, digest=True, keep=("os", "architecture")))
+    assert (got.json(), got.sha256) == ({"os": "linux"}, hashlib.sha256(body).hexdigest())
+    assert "canary" not in repr(got)
+    with serve(lambda _: answer(403, b"<Code>AuthorizationFailure</Code>")) as served:
+        got = ask(Request("GET", served.url, digest=True, keep=("os",)))
+    assert (got.body, got.sha256) == ("<Code>AuthorizationFailure</Code>", "")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff\x00", b"[" * 100_000, b'{"os":' * 100_000])
+def test_a_body_that_is_no_object_has_no_fields(body: bytes) -> None:
+    """However deep it is nested."""
+    with serve(lambda _: answer(200, body)) as served:
+        assert ask(Request("GET", served.url, digest=True, keep=("os",))).json() is None
+        assert ask(Request("GET", served.url, limit=1_000_000)).json() is None
+
+
+def test_nothing_is_decompressed() -> None:
+    """A small answer that would unpack to very much stays small."""
+    bomb = gzip.compress(bytes(50_000_000))
+    with serve(lambda _: answer(200, bomb, "Content-Encoding: gzip")) as served:
+        got = ask(Request("GET", served.url, digest=True))
+    assert served.asked[0].header("Accept-Encoding") == "identity"
+    assert (got.length, got.sha256) == (len(bomb), hashlib.sha256(bomb).hexdigest())
+
+
+def test_of_a_very_large_answer_no_more_than_the_limit_is_read() -> None:
+    """Five gigabytes are announced."""
+    sent = []
+
+    def large(_: Asked) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 5000000000\r\n\r\n"
+        for _number in range(5_000):
+            sent.append(1)
+            yield bytes(1_000_000)
+
+    with serve(large) as served:
+        got = ask(Request("GET", served.url, limit=1_000_000, digest=True))
+    assert (got.cut, got.length) == (True, 1_000_000)
+    assert len(sent) < 50
+
+
+def test_a_large_body_is_digested_in_little_memory() -> None:
+    """It is never there as a whole."""
+    part, parts = bytes(1_000_000), 60
+
+    def large(_: Asked) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n"
+        for _number in range(parts):
+            yield part
+
+    with serve(large) as served:
+        ask(Request("GET", served.url, limit=1, digest=True))
+        tracemalloc.start()
+        got = ask(Request("GET", served.url, limit=len(part) * parts, digest=True, seconds=60))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (got.length, got.cut) == (60_000_000, False)
+    assert got.sha256 == hashlib.sha256(part * parts).hexdigest()
+    assert peak < 10_000_000
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 10", "Content-Length: -1", "Content-Length: x"])
+def test_a_wrong_length_is_no_answer(length: str) -> None:
+    """Fewer bytes than were announced, or a length that is none."""
+    head = f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n".encode()
+    with serve(lambda _: [head + b"short"]) as served:
+        assert trouble(Request("GET", served.url, seconds=2)) in {Trouble.BROKEN, Trouble.TIMEOUT}
+
+
+def test_a_server_that_knows_only_an_old_tls(tmp_path: Path) -> None:
+    """The failure is of TLS, and names the protocol's version."""
+    with serve(lambda _: answer(200), old_tls(Authority(tmp_path).leaf("127.0.0.1"))) as served:
+        got = wire().handshake(HERE, Handshake("127.0.0.1", served.port))
+    assert isinstance(got, Failure)
+    assert (got.trouble, "protocol" in got.detail.lower()) == (Trouble.TLS, True)
+
+
+def test_an_expired_certificate_says_when(tmp_path: Path) -> None:
+    """Its dates are read even where its issuer is not trusted either."""
+    with serve(lambda _: answer(200), Authority(tmp_path).leaf("127.0.0.1", days=-3)) as served:
+        got = wire().handshake(HERE, Handshake("127.0.0.1", served.port))
+    assert isinstance(got, Shaken)
+    assert got.problem
+    assert got.expires
+
+
+def test_a_server_on_ipv6_only() -> None:
+    """It is reached as any other."""
+    with serve(lambda _: answer(200, b"{}"), address="::1") as served:
+        assert wire().connect(HERE, Connect("::1", served.port)) == Connected("::1")
+        assert ask(Request("GET", f"http://[::1]:{served.port}/")).json() == {}
