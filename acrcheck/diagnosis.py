@@ -5,15 +5,20 @@ looked at while something that speaks for it was seen. What contradicts it, on t
 the candidates of the layers it hides when it explains their failures. Confidence is 1.0 when all was looked at and
 no neighbour remains a candidate; otherwise the neighbours share it, each weighted by the evidence that speaks for
 it. Guesses about the same trouble are neighbours too, and leave a share for what was not looked at.
+
+Where an observation quotes a program, the causes that its words name are candidates too, on that place, and are as sure
+as the words make them. A cause that was seen and is named as well is one candidate, for which both speak.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acrcheck.model import Cause, Finding, Level, Observation, Result, Status, Step
 
 UNSEEN = 0.5
 """The weight of what was not looked at, beside guesses alone."""
+Told = tuple[Observation, float]
+"""An observation that quotes a program, and how sure its words make a cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +27,23 @@ class _Candidate:
     observations: tuple[Observation, ...]
     """What it requires and what supports it; what it requires comes first."""
     scopes: tuple[frozenset[str], ...]
-    whole: bool
+    seen: bool = True
+    """False when only a program's words name it."""
+    whole: bool = False
     """True when all that it requires was seen; False when some of it could not be looked at."""
+    told: float = 0.0
+    """How sure a program's words make it: 1 where they decide it."""
+
+    @property
+    def sure(self) -> bool:
+        """True when nothing of it is open: all of it was seen, or a program's words decide it."""
+        return self.whole or self.told == 1
 
     @property
     def weight(self) -> float:
         """How much speaks for it, beside what it requires."""
         speaking = {observation.id for observation in self.observations} & set(self.cause.supports)
-        return (1.0 if self.whole else 0.5) * (1 + len(speaking))
+        return (self.seen * (1.0 if self.whole else 0.5) + self.told) * (1 + len(speaking))
 
     @property
     def trouble(self) -> tuple[Observation, ...]:
@@ -50,12 +64,14 @@ def diagnose(
     results = tuple(results)
     observations = tuple(observation for result in results for observation in result.observations)
     blind = _blind(results)
+    causes = tuple(causes)
+    named = _named(observations, causes, layers)
     candidates = [
         candidate
         for cause in causes
-        if "run" in cause.seen and (candidate := _candidate(cause, observations, blind))
+        if (candidate := _candidate(cause, observations, blind, named.get(cause.id, ())))
     ]
-    candidates = _drop_guesses(candidates)
+    candidates = _drop_guesses(_drop_mere_words(candidates))
     hidden = _hidden(sorted(candidates, key=lambda item: (layers.index(item.cause.layer), item.cause.id)))
     left = [candidate for candidate in candidates if candidate.cause.id not in hidden]
     covered = _covered(candidates, hidden)
@@ -64,7 +80,7 @@ def diagnose(
         for candidate in left
     ]
     hiders = set(hidden.values())
-    guesses = {candidate.cause.id for candidate in left if not candidate.whole}
+    guesses = {candidate.cause.id for candidate in left if not candidate.sure}
     return tuple(
         sorted(
             findings,
@@ -101,7 +117,54 @@ def _touch(one: frozenset[str], other: frozenset[str]) -> bool:
     return one <= other or other <= one
 
 
-def _candidate(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, Result]) -> _Candidate | None:
+def _named(
+    seen: tuple[Observation, ...], causes: tuple[Cause, ...], layers: tuple[str, ...]
+) -> dict[str, tuple[Told, ...]]:
+    """Give the causes that the words of programs name, each with the observations that quote them."""
+    quoted = [(item, item.values[item.kind.quotes]) for item in seen if item.kind.quotes]
+    if not quoted:
+        return {}
+    from acrcheck.text.diagnose import Reader
+
+    reader = Reader(causes, layers)
+    meanings = {words: reader.shares(words) for words in dict.fromkeys(words for _, words in quoted)}
+    named: dict[str, tuple[Told, ...]] = {}
+    for item, words in quoted:
+        for name, share in meanings[words].items():
+            named[name] = (*named.get(name, ()), (item, share))
+    return named
+
+
+def _candidate(
+    cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, Result], named: tuple[Told, ...]
+) -> _Candidate | None:
+    """Put what checks saw of a cause and what programs said of it together; None where neither speaks for it."""
+    found = _seen(cause, seen, blind) if "run" in cause.seen else None
+    told = [(item, share) for item, share in named if not _contradicted(cause, seen, item.subject.scope)]
+    if not told:
+        return found
+    found = found or _Candidate(cause, (), (), seen=False)
+    quoting = [item for item, _ in told]
+    speaking = [
+        item
+        for item in seen
+        if item.id in cause.supports
+        and any(_touch(item.subject.scope, quote.subject.scope) for quote in quoting)
+    ]
+    observations = {id(item): item for item in (*found.observations, *quoting, *speaking)}
+    return replace(
+        found,
+        observations=tuple(observations.values()),
+        scopes=tuple(dict.fromkeys((*found.scopes, *(item.subject.scope for item in quoting)))),
+        told=max(share for _, share in told),
+    )
+
+
+def _contradicted(cause: Cause, seen: tuple[Observation, ...], place: frozenset[str]) -> bool:
+    return any(item.id in cause.contradicts and _touch(item.subject.scope, place) for item in seen)
+
+
+def _seen(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, Result]) -> _Candidate | None:
     """Find the places where all that the cause requires is seen, or might be."""
     wanted = {name for group in cause.requires for name in group}
     supporting = [observation for observation in seen if observation.id in cause.supports]
@@ -113,7 +176,7 @@ def _candidate(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, 
         place = anchor.subject.scope
         here = [item for item in seen if _touch(item.subject.scope, place)]
         ids = {item.id for item in here}
-        if ids & set(cause.contradicts):
+        if _contradicted(cause, seen, place):
             continue
         missing = [group for group in cause.requires if not ids & set(group)]
         if any(not set(group) & blind.keys() for group in missing):
@@ -126,28 +189,45 @@ def _candidate(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, 
     if not scopes:
         return None
     ordered = sorted(kept.values(), key=lambda item: item.id not in wanted)
-    return _Candidate(cause, tuple(ordered), tuple(scopes), whole)
+    return _Candidate(cause, tuple(ordered), tuple(scopes), whole=whole)
+
+
+def _drop_mere_words(candidates: list[_Candidate]) -> list[_Candidate]:
+    """A cause that stands on no more than that a program said something stays only where nothing else explains that."""
+
+    def mere(candidate: _Candidate) -> bool:
+        return not candidate.told and all(item.kind.quotes for item in candidate.observations)
+
+    explained = {
+        id(item) for candidate in candidates if not mere(candidate) for item in candidate.observations
+    }
+    return [
+        candidate
+        for candidate in candidates
+        if not mere(candidate) or any(id(item) not in explained for item in candidate.observations)
+    ]
 
 
 def _drop_guesses(candidates: list[_Candidate]) -> list[_Candidate]:
     """A cause of which something could not be looked at stays only while a failure is left unexplained."""
     explained = {
-        id(observation) for candidate in candidates if candidate.whole for observation in candidate.trouble
+        id(observation) for candidate in candidates if candidate.sure for observation in candidate.trouble
     }
 
     def needed(candidate: _Candidate) -> bool:
-        neighbour = any(candidate.cause.id in other.cause.neighbours for other in candidates if other.whole)
+        neighbour = any(candidate.cause.id in other.cause.neighbours for other in candidates if other.sure)
         return neighbour or any(id(item) not in explained for item in candidate.trouble)
 
-    return [candidate for candidate in candidates if candidate.whole or needed(candidate)]
+    return [candidate for candidate in candidates if candidate.sure or needed(candidate)]
 
 
 def _hides(hider: _Candidate, other: _Candidate) -> bool:
-    """A whole cause hides those of the layers it names whose failures it explains, on every place they are seen on."""
+    """A sure cause hides those of the layers it names whose failures it explains, on every place they are seen on."""
     explained = {*hider.cause.supports, *(name for group in hider.cause.requires for name in group)}
+    own = {id(item) for item in hider.observations}
     return (
-        hider.whole
-        and explained >= {item.id for item in other.trouble}
+        hider.sure
+        and all(item.id in explained or id(item) in own for item in other.trouble)
         and hider.cause.id != other.cause.id
         and other.cause.layer in hider.cause.hides
         and other.cause.id not in hider.cause.neighbours
@@ -191,7 +271,7 @@ def _troubled(candidate: _Candidate) -> tuple[str, ...]:
 def _alternatives(one: _Candidate, other: _Candidate) -> bool:
     """Neighbours are alternatives, and so are two guesses about the same trouble; but only where both may be."""
     neighbours = other.cause.id in one.cause.neighbours or one.cause.id in other.cause.neighbours
-    guesses = not one.whole and not other.whole and any(item in other.trouble for item in one.trouble)
+    guesses = not one.sure and not other.sure and any(item in other.trouble for item in one.trouble)
     return (neighbours or guesses) and any(
         _touch(here, there) for here in one.scopes for there in other.scopes
     )
@@ -209,7 +289,7 @@ def _finding(
     cause = candidate.cause
     group = [candidate]
     group += [other for other in left if other is not candidate and _alternatives(candidate, other)]
-    unseen = 0.0 if any(member.whole for member in group) else UNSEEN
+    unseen = _unseen(group)
     explained = tuple(dict.fromkeys((*_troubled(candidate), *covered)))
     blocked = tuple(
         dict.fromkeys(
@@ -227,6 +307,13 @@ def _finding(
     )
 
 
+def _unseen(group: list[_Candidate]) -> float:
+    """Give the weight of what may be true in place of all of the group."""
+    if any(member.sure for member in group):
+        return 0.0
+    return UNSEEN if any(member.seen for member in group) else max(0.0, 1 - sum(each.told for each in group))
+
+
 def _to_decide(
     candidate: _Candidate,
     group: list[_Candidate],
@@ -237,14 +324,16 @@ def _to_decide(
     """Say which evidence would tell the candidate from those that share its confidence."""
     found: dict[tuple[str, str], None] = {}
     others = {other.cause.id for other in group[1:]}
+    if not candidate.sure and not candidate.seen:
+        others = others or set(candidate.cause.neighbours)
     for member in group:
         for names in member.cause.requires:
             for name in names:
                 result = blind.get(name)
-                if result and not member.whole and result.permission:
+                if result and member.seen and not member.whole and result.permission:
                     text = f"leave to {result.permission.text} (check {result.check.id})"
                     found[text, result.permission.can_i(values.get("kubectl", "kubectl"))] = None
-                elif result and not member.whole and result.remedy:
+                elif result and member.seen and not member.whole and result.remedy:
                     found[f"check {result.check.id}: {result.reason}", result.remedy] = None
     if others:
         near = [item for item in seen if any(_touch(item.subject.scope, place) for place in candidate.scopes)]

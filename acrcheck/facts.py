@@ -1,5 +1,6 @@
 """The facts that checks return and later checks take. Plain and frozen; what they mean, not how they were found."""
 
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +102,7 @@ class Pod:
     terminating: bool = False
     exec_problem: str = ""
     """Why nothing can be run inside it (CrashLoopBackOff, not started); empty when it can."""
+    status: dict[str, Any] = field(default_factory=dict)
 
     @property
     def subject(self) -> Subject:
@@ -111,6 +113,20 @@ class Pod:
     def host_network(self) -> bool:
         """True when it shares its node's network, and so never meets NMI."""
         return bool(self.spec.get("hostNetwork"))
+
+
+@dataclass(frozen=True, slots=True)
+class PodEvents:
+    """The events of the pods in the workload's namespace, by the pod's name, as they are."""
+
+    by_pod: dict[str, tuple[dict[str, Any], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPulls:
+    """The images that a pod waits for."""
+
+    images: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,13 +92,14 @@ class Kind:
     """One thing that can be seen: declared once, by the check that may see it.
 
     The placeholders of `text` are the values each observation must carry; `more` names values that
-    only remedies need.
+    only remedies need. `quotes` names the value that holds a program's own words: what they mean is evidence too.
     """
 
     id: str
     level: Level
     text: str
     more: tuple[str, ...] = ()
+    quotes: str = ""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -116,9 +117,9 @@ class Kind:
         return Observation(self, {key: str(value) for key, value in values.items()}, dict(evidence))
 
 
-def fail(id: str, text: str, *more: str) -> Kind:  # noqa: A002 - the field's own word
-    """Declare a kind of observation that fails its check."""
-    return Kind(id, Level.FAIL, text, more)
+def fail(id: str, text: str, *more: str, quotes: str = "") -> Kind:  # noqa: A002 - the field's own word
+    """Declare a kind of observation that fails its check; `quotes` names the value that holds a program's words."""
+    return Kind(id, Level.FAIL, text, more, quotes)
 
 
 def warn(id: str, text: str, *more: str) -> Kind:  # noqa: A002 - the field's own word

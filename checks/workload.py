@@ -25,7 +25,7 @@ from acrcheck.api import (
 )
 from acrcheck.facts import ApiServer, Pod, Rollout, Workload
 
-from .objects import mapping, mappings, moment, name, namespace, number, text, texts
+from .objects import awaited, mapping, mappings, moment, name, namespace, number, text, texts
 
 CODER = "coder.deployment"
 CODER_NAMES = ("coderd", "cemanager")
@@ -65,6 +65,7 @@ UNDER_WAY = warn(
 )
 ENDING = warn("pod-terminating", "old pod {pod} is still terminating, since {since}")
 NOT_RUNNING = fail("pod-not-running", "pod {pod} does not run: {why}")
+WAITS = note("pod-waits-for-image", "pod {pod} waits for an image: {why}")
 NOT_READY = warn("pod-not-ready", "pod {pod} runs and is not ready")
 PULL_ALWAYS = note("image-pull-always", "imagePullPolicy is Always: every new pod pulls {image} again")
 
@@ -229,7 +230,9 @@ def pods(found: Workload, state: Rollout, cluster: Cluster) -> Looking[Each[Pod]
             continue
         if text(item, "status", "phase") in ENDED:
             continue
-        if pod.exec_problem:
+        if awaited(pod.status):
+            yield WAITS(pod=pod.name, why=pod.exec_problem).on(pod.subject)
+        elif pod.exec_problem:
             yield NOT_RUNNING(pod=pod.name, why=pod.exec_problem).on(pod.subject)
         elif not pod.ready:
             yield NOT_READY(pod=pod.name).on(pod.subject)
@@ -275,6 +278,7 @@ def read_pod(item: dict[str, Any]) -> Pod:
         started=moment(state, "state", "running", "startedAt") or moment(status, "startTime"),
         terminating=bool(text(item, "metadata", "deletionTimestamp")),
         exec_problem=_exec_problem(status, mapping(state, "state")),
+        status=status,
     )
 
 
@@ -316,7 +320,7 @@ CHECKS = (
         "pods",
         "its pods run",
         pods,
-        sees=(ENDING, NOT_RUNNING, NOT_READY, NO_PODS),
+        sees=(ENDING, NOT_RUNNING, WAITS, NOT_READY, NO_PODS),
         asks=(("list", "pods"),),
     ),
 )

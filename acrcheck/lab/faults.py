@@ -4,6 +4,7 @@ Each takes the world first and changes it in place. After a change of what contr
 and the new pods are an hour old.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -613,7 +614,7 @@ def registry(**fields: Any) -> Fault:
 
     def fault(world: World) -> None:
         for name, value in fields.items():
-            setattr(world.registry, name, value)
+            setattr(world.registry, name, copy.deepcopy(value))
 
     return fault
 

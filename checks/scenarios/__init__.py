@@ -12,6 +12,7 @@ ORDER = (
     "lookalikes",
     "image",
     "pull_secrets",
+    "waiting",
     "operator",
     "federation",
     "principals",

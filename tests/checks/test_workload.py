@@ -93,6 +93,7 @@ CASES: dict[tuple[str, str], Case] = {
         item(metadata=item()["metadata"] | {"deletionTimestamp": "2026-11-02T08:59:00Z"})
     ),
     ("pods", "pod-not-running"): lambda: seen_of(item(state={"waiting": {"reason": "CrashLoopBackOff"}})),
+    ("pods", "pod-waits-for-image"): lambda: seen_of(item(state={"waiting": {"reason": "ErrImagePull"}})),
     ("pods", "pod-not-ready"): lambda: seen_of(item(ready=False)),
     ("pods", "workload-without-pods"): seen_of,
 }

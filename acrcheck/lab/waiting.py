@@ -1,0 +1,122 @@
+"""A workload whose newest pod pulls its image: what becomes of the pod's status, and the events that are left.
+
+Source: kubernetes/kubernetes pkg/kubelet/images/image_manager.go, kuberuntime_container.go, kubelet_pods.go.
+"""
+
+from acrcheck.cluster.reader import EVENTS, NODES
+from acrcheck.lab import faults
+from acrcheck.lab.azure import RoleAssignment
+from acrcheck.lab.faults import WORKER_NODE, Fault
+from acrcheck.lab.kube import Json, running
+from acrcheck.lab.programs.kubectl import Event
+from acrcheck.lab.programs.kubelet import Kubelet
+from acrcheck.lab.world import ALL_TOOLS, IMAGE, NAMESPACE, REGISTRY_ID, World
+
+ERROR_IN_STATUS = (1, 32)
+"""The version since which a container in back-off says the last error in its status."""
+BACK_OFF = "Back-off pulling image"
+FAILED = "Error: "
+"""How the event begins that has the reason for which a container waits."""
+MINUTES = 60.0
+
+
+def kubelet_may_pull(world: World) -> None:
+    """The nodes' own identity has AcrPull."""
+    world.azure.roles.append(RoleAssignment(world.azure.identities[1].object_id, "AcrPull", REGISTRY_ID))
+
+
+def of_image(image: str = IMAGE) -> Fault:
+    """The workload's container is of this image."""
+
+    def fault(world: World) -> None:
+        world.deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        world.tools[image] = ALL_TOOLS
+        faults.settle(world)
+
+    return fault
+
+
+def pulls(node: str = WORKER_NODE) -> Fault:
+    """The newest pod of the workload on a node pulls its image, and waits where that fails."""
+
+    def fault(world: World) -> None:
+        pod = _newest(world, node)
+        names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
+        told = Kubelet(world, node).start(pod["spec"]["containers"][0]["image"], names).events
+        for event in told:
+            world.kubernetes.put(_event(world, pod, event))
+        if told[-1].reason == "Failed":
+            _wait(world, pod, told)
+        else:
+            _run(world, pod)
+        world.clock.sleep(MINUTES)
+
+    return fault
+
+
+def forgets_events(world: World) -> None:
+    """The events are older than the API server keeps them."""
+    for item in world.kubernetes.items(EVENTS, NAMESPACE):
+        world.kubernetes.remove(EVENTS, item["metadata"]["name"], NAMESPACE)
+
+
+def _newest(world: World, node: str) -> Json:
+    return [pod for pod in world.pods if pod["spec"]["nodeName"] == node][-1]
+
+
+def _wait(world: World, pod: Json, told: list[Event]) -> None:
+    """Have the pod's first container wait for the reason that the kubelet told last."""
+    reason = told[-1].message.removeprefix(FAILED)
+    version = tuple(int(part) for part in world.machine(pod["spec"]["nodeName"]).kubelet.split(".")[:2])
+    image = pod["spec"]["containers"][0]["image"]
+    message = reason
+    if reason == "ImagePullBackOff":
+        error = next(event.message for event in told if event.message.startswith("Failed to pull image"))
+        error = error.removeprefix(f'Failed to pull image "{image}": ')
+        message = f'{BACK_OFF} "{image}"' + (f": ErrImagePull: {error}" if version >= ERROR_IN_STATUS else "")
+    elif reason == "InvalidImageName":
+        message = told[0].message
+    faults.unready(pod, world.kubernetes.stamp())
+    pod["status"]["phase"] = "Pending"
+    pod["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason, "message": message}}
+    world.deployment["status"]["readyReplicas"] -= 1
+    world.deployment["status"]["availableReplicas"] -= 1
+
+
+def _run(world: World, pod: Json) -> None:
+    """Have the pod run since now."""
+    if pod["status"]["phase"] == "Pending":
+        world.deployment["status"]["readyReplicas"] += 1
+        world.deployment["status"]["availableReplicas"] += 1
+    machine = world.kubernetes.get(NODES, pod["spec"]["nodeName"])
+    host = next(item["address"] for item in machine["status"]["addresses"] if item["type"] == "InternalIP")
+    pod["status"] = running(pod["spec"], world.kubernetes.stamp(), host, pod["status"]["podIP"])
+
+
+def _event(world: World, pod: Json, event: Event) -> Json:
+    """The object that the kubelet makes of what it tells."""
+    node, stamp = pod["spec"]["nodeName"], world.kubernetes.stamp()
+    metadata = pod["metadata"]
+    container = pod["spec"]["containers"][0]["name"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{world.kubernetes.number():016x}", "namespace": NAMESPACE},
+        "involvedObject": {
+            "kind": "Pod",
+            "namespace": NAMESPACE,
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "fieldPath": f"spec.containers{{{container}}}",
+        },
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message,
+        "source": {"component": "kubelet", "host": node},
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+        "eventTime": None,
+        "reportingComponent": "kubelet",
+        "reportingInstance": node,
+    }

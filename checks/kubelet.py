@@ -1,0 +1,188 @@
+"""What the kubelet said of its pulls."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from acrcheck.api import (
+    EVENTS,
+    Check,
+    Clock,
+    Cluster,
+    Each,
+    Looking,
+    Maybe,
+    Observation,
+    fail,
+    note,
+)
+from acrcheck.azure.image import ImageReferenceError, parse_image
+from acrcheck.facts import FailedPulls, Manifest, Pod, PodEvents, Route, Workload
+
+from .objects import awaited, mappings, moment, text
+
+FAILED = fail(
+    "image-pull-failed",
+    "the kubelet on {node} could not pull {image} for pod {pod}: {said}",
+    "host",
+    "repository",
+    quotes="said",
+)
+RECOVERED = note(
+    "image-pull-recovered",
+    "{image} could not be pulled for pod {pod} {minutes} minutes ago, and has been since: {said}",
+)
+NOT_RETRIEVED = note("pull-secret-not-retrieved", "the kubelet on {node} says for pod {pod}: {said}")
+WORKS = note(
+    "image-pull-works-now",
+    "with {credential}, {beside} on the same node is given the manifest of {image} now",
+)
+
+PULL = re.compile(r'Failed to pull image "(?P<image>[^"]*)": (?P<said>.*)', re.DOTALL)
+BACK_OFF = re.compile(r'Back-off pulling image "[^"]*"(?:: \w+: (?P<said>.*))?', re.DOTALL)
+"""What a container in back-off waits for: newer kubelets add the last error."""
+NEXT = re.compile(r", (?=rpc error: code = |failed to pull )")
+"""Between the errors of several credentials (kubernetes/kubernetes, pkg/kubelet/kuberuntime/kuberuntime_image.go)."""
+
+
+def pod_events(found: Workload, cluster: Cluster) -> Looking[PodEvents]:
+    """The events of the pods can be read."""
+    yield from ()
+    by_pod: dict[str, tuple[dict[str, Any], ...]] = {}
+    for item in sorted(cluster.list(EVENTS, found.namespace).items(), key=lambda item: str(_time(item))):
+        if text(item, "involvedObject", "kind") == "Pod":
+            pod = text(item, "involvedObject", "name")
+            by_pod[pod] = (*by_pod.get(pod, ()), item)
+    return PodEvents(by_pod)
+
+
+def _time(event: dict[str, Any]) -> datetime | None:
+    """When an event was last seen; a single one of events.k8s.io has only the time at which it happened."""
+    return (
+        moment(event, "series", "lastObservedTime")
+        or moment(event, "lastTimestamp")
+        or moment(event, "eventTime")
+        or moment(event, "metadata", "creationTimestamp")
+    )
+
+
+def pulls(pod: Pod, events: Maybe[PodEvents], clock: Clock) -> Looking[FailedPulls]:
+    """The pod waits for no image."""
+    told = events.value.by_pod.get(pod.name, ()) if events.value else ()
+    images = {
+        text(item, "name"): text(item, "image")
+        for field in ("initContainers", "containers")
+        for item in mappings(pod.spec, field)
+    }
+    waiting = {images.get(container, ""): state for container, state in awaited(pod.status)}
+    for image, state in waiting.items():
+        yield _failed(pod, image, _said(image, state, told))
+    yield from _recovered(pod, images, told, clock.now())
+    for event in told[::-1]:
+        if text(event, "reason") == "FailedToRetrieveImagePullSecret":
+            yield NOT_RETRIEVED(node=pod.node, pod=pod.name, said=text(event, "message"))
+            break
+    return FailedPulls(tuple(waiting))
+
+
+def _failed(pod: Pod, image: str, said: str) -> Observation:
+    """Tell of a pull: of the errors of several credentials the first is the truth, others may be its echo."""
+    errors = NEXT.split(said[1:-1]) if said.startswith("[") and said.endswith("]") else [said]
+    host, repository = _parts(image)
+    return FAILED(
+        node=pod.node,
+        image=image,
+        pod=pod.name,
+        said=errors[0],
+        host=host,
+        repository=repository,
+        evidence={"errors": errors} if errors[1:] else {},
+    )
+
+
+def _parts(image: str) -> tuple[str, str]:
+    """Host and repository of an image; the words that stand for them where its name cannot be read."""
+    try:
+        reference = parse_image(image)
+    except ImageReferenceError:
+        return "HOST", "REPOSITORY"
+    return reference.host, reference.repository
+
+
+def _said(image: str, waiting: dict[str, Any], told: tuple[dict[str, Any], ...]) -> str:
+    """Give the kubelet's own words: the state's, else those of the newest event."""
+    reason, message = text(waiting, "reason"), text(waiting, "message")
+    back_off = BACK_OFF.fullmatch(message)
+    words = (back_off["said"] or "") if back_off else message
+    newest = next((said for _, said in _failures(image, told[::-1])), "")
+    return words or newest or (reason if " " in reason else f"{reason}: {message}".removesuffix(": "))
+
+
+def _failures(image: str, told: tuple[dict[str, Any], ...]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Give the events of failed pulls of an image, each with what it says."""
+    for event in told:
+        found = PULL.fullmatch(text(event, "message")) if text(event, "reason") == "Failed" else None
+        if found and found["image"] == image:
+            yield event, found["said"]
+
+
+def _recovered(
+    pod: Pod, images: dict[str, str], told: tuple[dict[str, Any], ...], now: datetime
+) -> Iterator[Observation]:
+    """Tell of failures after which the container has started."""
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for item in mappings(pod.status, field):
+            image = images.get(text(item, "name"), "")
+            started = moment(item, "state", "running", "startedAt") or moment(
+                item, "state", "terminated", "startedAt"
+            )
+            failures = list(_failures(image, told[::-1]))[:1] if started else []
+            for event, said in failures:
+                at = _time(event)
+                if at and started and at <= started:
+                    minutes = max(0, round((now - at).total_seconds() / 60))
+                    yield RECOVERED(image=image, pod=pod.name, minutes=minutes, said=said)
+
+
+def retry(pod: Pod, failed: FailedPulls, ways: Each[Route], manifests: Each[Manifest]) -> Looking[None]:
+    """What a pod waits for cannot be had with its pull secret from its node either."""
+    had = {subject for subject, _ in manifests.items}
+    for way in ways:
+        if way.subject in had and way.credentials and way.path.node == pod.node:
+            image = next((image for image in failed.images if _same(image, way)), "")
+            if image:
+                yield WORKS(credential=way.credentials[0], beside=way.path.pod, image=image).on(pod.subject)
+
+
+def _same(image: str, way: Route) -> bool:
+    try:
+        return parse_image(image) == way.image
+    except ImageReferenceError:
+        return False
+
+
+CHECKS = (
+    Check(
+        "pod-events",
+        "the events of its pods can be read",
+        pod_events,
+        asks=(("list", "events"),),
+        optional=True,
+    ),
+    Check(
+        "pod-images",
+        "no pod waits for an image",
+        pulls,
+        sees=(FAILED, RECOVERED, NOT_RETRIEVED),
+        each=Pod,
+    ),
+    Check(
+        "pull-retry",
+        "what failed is not to be had now",
+        retry,
+        sees=(WORKS,),
+        each=Pod,
+        optional=True,
+    ),
+)

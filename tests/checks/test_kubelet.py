@@ -1,0 +1,279 @@
+"""What the kubelet said of its pulls, read from statuses and events."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from acrcheck.api import EVENTS, CannotLookError, Each, Looking, Maybe, Vantage
+from acrcheck.azure.image import parse_image
+from acrcheck.facts import Credential, FailedPulls, Manifest, Path, Pod, PodEvents, Rollout, Route
+from checks.kubelet import CHECKS, pod_events, pulls, retry
+from checks.workload import pods
+from tests.checks.looking import (
+    NAMESPACE,
+    NODE,
+    NODE_2,
+    NOW,
+    Case,
+    FakeCluster,
+    declared,
+    ids,
+    known,
+    look,
+    pod,
+    refuse_unseen,
+    refused,
+    sight,
+    unknown,
+    workload,
+)
+
+IMAGE = "acme.azurecr.io/coder/coderd:1.44"
+NOT_FOUND = f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": {IMAGE}: not found'
+ECHO = "rpc error: code = Unknown desc = failed to fetch anonymous token: 401 Unauthorized"
+RETRIEVE = "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not succeed."
+
+
+class Clock:
+    """The clock of the tests."""
+
+    def now(self) -> Any:
+        """The wall clock."""
+        return NOW
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start."""
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing here waits."""
+        raise AssertionError(seconds)
+
+
+def stamp(minutes: float) -> str:
+    """The moment so many minutes ago, as Kubernetes writes it."""
+    return f"{NOW - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def event(message: str, *, ago: float = 1, reason: str = "Failed", name: str = "coderd-1") -> dict[str, Any]:
+    """An event of a pod."""
+    return {
+        "metadata": {"name": f"{name}.{ago}", "namespace": NAMESPACE},
+        "involvedObject": {"kind": "Pod", "name": name},
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": stamp(ago),
+    }
+
+
+def failed(said: str = NOT_FOUND, **more: Any) -> dict[str, Any]:
+    """The event of a failed pull."""
+    return event(f'Failed to pull image "{IMAGE}": {said}', **more)
+
+
+def status(field: str = "containerStatuses", **state: Any) -> Pod:
+    """A pod of one container, in this state."""
+    spec = {field.removesuffix("Statuses") + "s": [{"name": "coderd", "image": IMAGE}]}
+    return pod(spec=spec, status={field: [{"name": "coderd", "state": state}]})
+
+
+def waiting(reason: str = "ImagePullBackOff", message: str = "", **more: Any) -> Pod:
+    """A pod whose container waits."""
+    return status(waiting={"reason": reason, "message": message}, **more)
+
+
+def telling(of: Pod, *events: dict[str, Any], readable: bool = True) -> Looking[FailedPulls]:
+    """Look at a pod and its events."""
+    told: Maybe[PodEvents] = known(PodEvents({of.name: events})) if readable else unknown()
+    return pulls(of, told, Clock())
+
+
+def said(of: Pod, *events: dict[str, Any], readable: bool = True) -> str:
+    """What the kubelet is quoted with."""
+    seen, _ = look(telling(of, *events, readable=readable))
+    return seen[0].values["said"]
+
+
+def way(*, node: str = NODE, stored: bool = True, image: str = IMAGE) -> Route:
+    """A route along which the registry was asked."""
+    path = Path("coderd-2", node, Vantage("exec", NAMESPACE, "coderd-2", "coderd", node), "acme.azurecr.io")
+    credential = Credential("secret acr", "acr", "acme", "<opaque:1>", "admin user")
+    return Route(path, parse_image(image), (credential,) if stored else ())
+
+
+def trying(route: Route, *, had: bool = True) -> Looking[None]:
+    """Compare a failed pull with what was given along a route."""
+    ways = Each(((route.subject, route),))
+    found = Each(((route.subject, Manifest("sha256:1", (), ())),)) if had else Each[Manifest]()
+    return retry(pod(), FailedPulls((IMAGE,)), ways, found)
+
+
+CASES: dict[tuple[str, str], Case] = {
+    ("pod-images", "image-pull-failed"): lambda: telling(waiting("ErrImagePull", NOT_FOUND)),
+    ("pod-images", "image-pull-recovered"): lambda: telling(
+        status(running={"startedAt": stamp(30)}), failed(ago=40)
+    ),
+    ("pod-images", "pull-secret-not-retrieved"): lambda: telling(
+        status(running={"startedAt": stamp(30)}), event(RETRIEVE, reason="FailedToRetrieveImagePullSecret")
+    ),
+    ("pull-retry", "image-pull-works-now"): lambda: trying(way()),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_it_sees(case: tuple[str, str]) -> None:
+    """Each kind that a check declares is seen in some world."""
+    refuse_unseen(CHECKS, *case, CASES[case])
+
+
+def test_every_declared_kind_has_its_case() -> None:
+    """No kind is declared that nobody ever saw."""
+    assert declared(CHECKS) == CASES.keys()
+
+
+class TestWords:
+    """Which words are taken for the kubelet's own."""
+
+    @pytest.mark.parametrize(
+        "reason",
+        [
+            "ErrImagePull",
+            "ImagePullBackOff",
+            "InvalidImageName",
+            "ImageInspectError",
+            "ErrImageNeverPull",
+            "RegistryUnavailable",
+            "SignatureValidationFailed",
+        ],
+    )
+    def test_every_reason_to_wait_for_an_image_is_a_failure(self, reason: str) -> None:
+        """With the status alone, where events may not be read."""
+        assert said(waiting(reason, "what it said"), readable=False) == "what it said"
+
+    def test_an_error_may_be_the_reason_itself(self) -> None:
+        """As with a pull secret that cannot be decoded."""
+        error = "illegal base64 data at input byte 3"
+
+        assert said(waiting(error)) == error
+
+    def test_other_reasons_are_none_of_it(self) -> None:
+        """A container that crashes, or is being made, has its image."""
+        for reason in ("CrashLoopBackOff", "ContainerCreating", "PodInitializing", ""):
+            assert sight(telling(waiting(reason, "back-off 5m0s"))) == []
+
+    def test_in_back_off_a_newer_kubelet_adds_the_error(self) -> None:
+        """What stands before it is not the error."""
+        message = f'Back-off pulling image "{IMAGE}": ErrImagePull: {NOT_FOUND}'
+
+        assert said(waiting(message=message)) == NOT_FOUND
+
+    def test_in_back_off_an_older_one_leaves_it_to_the_newest_event(self) -> None:
+        """Of this image, and of a failed pull."""
+        other = event('Failed to pull image "other:1": other', ago=1)
+        message = f'Back-off pulling image "{IMAGE}"'
+
+        assert (
+            said(waiting(message=message), failed("old", ago=9), failed(NOT_FOUND, ago=2), other) == NOT_FOUND
+        )
+
+    def test_without_events_it_says_what_there_is(self) -> None:
+        """The reason and its message."""
+        message = f'Back-off pulling image "{IMAGE}"'
+
+        assert said(waiting(message=message)) == f"ImagePullBackOff: {message}"
+        assert said(waiting()) == "ImagePullBackOff"
+
+    def test_of_several_errors_the_first_is_the_truth(self) -> None:
+        """The kubelet goes on without a credential, and is refused: an echo, kept as evidence."""
+        seen, _ = look(telling(waiting("ErrImagePull", f"[{NOT_FOUND}, {ECHO}]")))
+
+        assert seen[0].values["said"] == NOT_FOUND
+        assert seen[0].evidence == {"errors": [NOT_FOUND, ECHO]}
+
+    def test_an_init_container_waits_too(self) -> None:
+        """Its image is named in another list."""
+        of = waiting("ErrImagePull", NOT_FOUND, field="initContainerStatuses")
+        seen, fact = look(telling(of))
+
+        assert seen[0].values["image"] == IMAGE
+        assert fact == FailedPulls((IMAGE,))
+
+    def test_host_and_repository_stay_words_where_the_name_cannot_be_read(self) -> None:
+        """No command is filled with a guess."""
+        of = waiting("InvalidImageName", "couldn't parse image name")
+        of.spec["containers"][0]["image"] = "acme.azurecr.io/Coder:1"
+        seen, _ = look(telling(of))
+
+        assert (seen[0].values["host"], seen[0].values["repository"]) == ("HOST", "REPOSITORY")
+
+
+class TestAges:
+    """What was, and is no more."""
+
+    def test_a_failure_before_the_container_started_is_a_note(self) -> None:
+        """It says how long ago it was."""
+        seen, fact = look(telling(status(running={"startedAt": stamp(30)}), failed(ago=40)))
+
+        assert ids(seen) == ["image-pull-recovered"]
+        assert seen[0].values["minutes"] == "40"
+        assert fact == FailedPulls(())
+
+    def test_a_failure_after_it_is_of_another_start(self) -> None:
+        """Nothing is said of it while the container runs."""
+        assert sight(telling(status(running={"startedAt": stamp(30)}), failed(ago=20))) == []
+
+    def test_times_that_cannot_be_read_are_passed_over(self) -> None:
+        """Whatever an event holds."""
+        odd = failed() | {"lastTimestamp": "yesterday", "eventTime": None}
+
+        assert sight(telling(status(running={"startedAt": stamp(30)}), odd)) == []
+
+
+class TestEvents:
+    """The events of the namespace."""
+
+    def test_are_those_of_pods_by_age(self) -> None:
+        """Asked for once, the oldest first."""
+        other = failed() | {"involvedObject": {"kind": "ReplicaSet", "name": "coderd-1"}}
+        newest, oldest = failed(ago=1), failed(ago=5)
+        cluster = FakeCluster({"events": [newest, other, oldest]})
+        _, fact = look(pod_events(workload(), cluster))
+
+        assert fact == PodEvents({"coderd-1": (oldest, newest)})
+        assert cluster.asked == [("list", "events", NAMESPACE, "")]
+
+    def test_may_be_forbidden(self) -> None:
+        """Then they are unknown, never none."""
+        cluster = FakeCluster(answers={("events", NAMESPACE): refused(EVENTS, NAMESPACE)})
+
+        with pytest.raises(CannotLookError):
+            look(pod_events(workload(), cluster))
+
+
+class TestRetry:
+    """Whether what failed would succeed now."""
+
+    def test_counts_only_with_the_pods_own_credential_from_its_node(self) -> None:
+        """The pod identity's is another one, and another node has another way."""
+        assert sight(trying(way())) == ["image-pull-works-now"]
+        assert sight(trying(way(stored=False))) == []
+        assert sight(trying(way(node=NODE_2))) == []
+        assert sight(trying(way(), had=False)) == []
+        assert sight(trying(way(image="acme.azurecr.io/coder/coderd:1.45"))) == []
+
+
+def test_a_pod_that_waits_for_its_image_is_not_said_to_fail_for_itself() -> None:
+    """What the kubelet said is the better answer; the check of pods only notes that it waits."""
+    item = {
+        "metadata": {"name": "coderd-1", "namespace": NAMESPACE, "labels": {"coder.deployment": "coderd"}},
+        "spec": {"nodeName": NODE, "containers": [{"name": "coderd", "image": IMAGE}]},
+        "status": {
+            "phase": "Pending",
+            "containerStatuses": [{"name": "coderd", "state": {"waiting": {"reason": "ErrImagePull"}}}],
+        },
+    }
+    seen, fact = look(pods(workload(), Rollout(complete=True, replicas=1), FakeCluster({"pods": [item]})))
+
+    assert ids(seen) == ["pod-waits-for-image"]
+    assert len(fact) == 1
