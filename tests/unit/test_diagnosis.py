@@ -16,6 +16,7 @@ from acrcheck.model import (
     Permission,
     Remedy,
     Result,
+    Signature,
     Status,
     Subject,
     fail,
@@ -30,6 +31,8 @@ DENIED = fail("denied", "denied")
 HELM = note("helm", "release {release}")
 READY = note("ready", "ready")
 OLD = warn("old", "old")
+PULL = fail("pull", "pod {pod} waits: {said}", quotes="said")
+FIXED = note("fixed", "fixed")
 POD_A = Subject("pod/a", frozenset({"pod/a", "node/1"}))
 POD_B = Subject("pod/b", frozenset({"pod/b", "node/2"}))
 NODE_1 = Subject("node/1", frozenset({"node/1"}))
@@ -266,6 +269,117 @@ class TestHiding:
         results = [came("x", NO_LABEL(pod="a"), NO_TOKEN(said=""), OLD(), READY())]
 
         assert ids(found(results, early, self.HIDER, TOKEN)) == ["label", "early"]
+
+
+def spoken(name: str, *texts: str, decides: bool = False, **more: Any) -> Cause:
+    """Make a cause that these texts name."""
+    signatures = tuple(Signature(text, "containerd", decides=decides) for text in texts)
+    return cause(name, **{"seen": ("text",), "signatures": signatures} | more)
+
+
+GONE, LOST, SILENT = "the flurb was mislaid", "the quonk lost its wibble", "nothing that anybody knows"
+
+
+def pull(said: str, subject: Subject = POD_A) -> Result:
+    """Make a result that quotes a program."""
+    return came("pull", PULL(pod=subject.name, said=said), subject=subject)
+
+
+class TestWords:
+    """Causes that a program's own words name, quoted by an observation."""
+
+    GONE = spoken("gone", GONE, decides=True)
+    MERE = cause("mere", requires=(("pull",),))
+    """Of which there is no more than that something was said."""
+
+    def test_what_decides_is_certain(self) -> None:
+        """A cause of texts only is named for once, with the observation as its evidence."""
+        findings = found([pull(GONE)], self.GONE)
+
+        assert [(item.cause.id, item.confidence) for item in findings] == [("gone", 1)]
+        assert [item.id for item in findings[0].observations] == ["pull"]
+        assert findings[0].explains == ("pull",)
+
+    def test_only_what_is_quoted_is_read(self) -> None:
+        """The same words in another observation are of acrcheck, and name nothing."""
+        assert found([came("x", NO_TOKEN(said=GONE))], self.GONE) == []
+
+    def test_what_is_only_like_a_signature_says_nothing(self) -> None:
+        """A run names no cause for a resemblance."""
+        assert found([pull("a flurb mislaid itself")], self.GONE) == []
+
+    def test_words_that_suggest_leave_a_share(self) -> None:
+        """What they leave open is divided among those they name, and what is not named."""
+        decider = Decider("whether it is one", "look", ())
+        one = replace(spoken("one", LOST, layer="token"), decides=(decider,))
+        findings = found([pull(LOST)], one, spoken("two", LOST, layer="token"))
+
+        assert ids(findings) == ["one", "two"]
+        assert findings[0].confidence == findings[1].confidence
+        assert 0 < sum(item.confidence for item in findings) < 1
+        assert findings[0].to_decide == (("whether it is one", "look"),)
+
+    def test_what_was_seen_and_is_named_is_one_cause(self) -> None:
+        """Both are its evidence, and it is surer than what is only named."""
+        seen = spoken("seen", LOST, seen=("run", "text"), requires=(("denied",),), neighbours=("two",))
+        results = [pull(LOST), came("x", DENIED(), subject=POD_A)]
+        findings = found(results, seen, spoken("two", LOST))
+
+        assert ids(findings) == ["seen", "two"]
+        assert [item.id for item in findings[0].observations] == ["denied", "pull"]
+        assert findings[0].confidence > 0.7
+
+    def test_what_was_seen_needs_no_stranger_that_is_only_named(self) -> None:
+        """The words are explained; only a neighbour stays beside it."""
+        seen = spoken("seen", LOST, seen=("run", "text"), requires=(("denied",),))
+        results = [pull(LOST), came("x", DENIED(), subject=POD_A)]
+
+        assert ids(found(results, seen, spoken("two", LOST))) == ["seen"]
+
+    def test_what_contradicts_drops_it_there(self) -> None:
+        """What was seen since on one pod says nothing of another."""
+        contradicted = replace(self.GONE, contradicts=("fixed",))
+        fixed = came("x", FIXED(), subject=POD_A)
+
+        assert found([pull(GONE), fixed], contradicted) == []
+        finding = found([pull(GONE), pull(GONE, POD_B), fixed], contradicted)[0]
+        assert [item.subject for item in finding.observations] == [POD_B]
+
+    def test_that_something_was_said_is_a_cause_of_last_resort(self) -> None:
+        """It stays where the words name nothing, and goes where they do, or where more was seen."""
+        more = cause("more", requires=(("pull",), ("fixed",)))
+        fixed = came("x", FIXED(), subject=POD_A)
+
+        assert ids(found([pull(SILENT)], self.GONE, self.MERE)) == ["mere"]
+        assert ids(found([pull(GONE)], self.GONE, self.MERE)) == ["gone"]
+        assert ids(found([pull(SILENT), fixed], self.MERE, more)) == ["more"]
+        assert ids(found([pull(GONE), pull(SILENT, POD_B)], self.GONE, self.MERE)) == ["gone", "mere"]
+
+    def test_a_guess_goes_where_words_decide(self) -> None:
+        """What could not be looked at is not needed to explain them."""
+        blind = came("role", status=Status.UNKNOWN, sees=(DENIED,), inconclusive=True)
+        guess = cause("guess", "role", requires=(("denied",),), supports=("pull",))
+
+        assert ids(found([blind, pull(SILENT)], self.GONE, guess)) == ["guess"]
+        assert ids(found([blind, pull(GONE)], self.GONE, guess)) == ["gone"]
+
+    def test_a_cause_that_was_seen_hides_what_words_name(self) -> None:
+        """Where it requires the observation that quotes them, and names their layer."""
+        hider = cause("hider", requires=(("pull",), ("fixed",)), hides=("token",))
+        results = [pull(GONE), came("x", FIXED(), subject=POD_A)]
+
+        assert ids(found(results, replace(self.GONE, layer="token"), hider)) == ["hider"]
+        assert ids(found(results, replace(self.GONE, layer="role"), hider)) == ["hider", "gone"]
+
+    def test_words_that_decide_hide_what_follows(self) -> None:
+        """On the same place, and only what is explained by the same observation."""
+        hider = replace(self.GONE, hides=("token",))
+        later = cause("later", "token", requires=(("pull",), ("fixed",)))
+        other = replace(later, supports=("denied",))
+        seen = [pull(GONE), came("x", FIXED(), subject=POD_A)]
+
+        assert ids(found(seen, hider, later)) == ["gone"]
+        assert ids(found([*seen, came("y", DENIED(), subject=POD_A)], hider, other)) == ["gone", "later"]
 
 
 class TestRanking:
