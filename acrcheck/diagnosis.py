@@ -33,6 +33,8 @@ class _Candidate:
     """True when all that it requires was seen; False when some of it could not be looked at."""
     told: float = 0.0
     """How sure a program's words make it: 1 where they decide it."""
+    met: bool = False
+    """True when it was seen on the place of which those words are."""
 
     @property
     def sure(self) -> bool:
@@ -71,7 +73,7 @@ def diagnose(
         for cause in causes
         if (candidate := _candidate(cause, observations, blind, named.get(cause.id, ())))
     ]
-    candidates = _drop_guesses(_drop_mere_words(candidates))
+    candidates = _drop_guesses(_weigh_words(candidates))
     hidden = _hidden(sorted(candidates, key=lambda item: (layers.index(item.cause.layer), item.cause.id)))
     left = [candidate for candidate in candidates if candidate.cause.id not in hidden]
     covered = _covered(candidates, hidden)
@@ -157,6 +159,8 @@ def _candidate(
         observations=tuple(observations.values()),
         scopes=tuple(dict.fromkeys((*found.scopes, *(item.subject.scope for item in quoting)))),
         told=max(share for _, share in told),
+        met=found.whole
+        and all(any(_touch(item.subject.scope, at) for at in found.scopes) for item in quoting),
     )
 
 
@@ -192,20 +196,27 @@ def _seen(cause: Cause, seen: tuple[Observation, ...], blind: Mapping[str, Resul
     return _Candidate(cause, tuple(ordered), tuple(scopes), whole=whole)
 
 
-def _drop_mere_words(candidates: list[_Candidate]) -> list[_Candidate]:
-    """A cause that stands on no more than that a program said something stays only where nothing else explains that."""
+def _weigh_words(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Let what was seen decide what words mean: a cause that they only suggest goes where another was seen there.
+
+    A cause that stands on no more than that a program said something is a last resort: it stays only where nothing
+    else explains that, and leaves open what does.
+    """
 
     def mere(candidate: _Candidate) -> bool:
         return not candidate.told and all(item.kind.quotes for item in candidate.observations)
 
-    explained = {
-        id(item) for candidate in candidates if not mere(candidate) for item in candidate.observations
-    }
-    return [
-        candidate
-        for candidate in candidates
-        if not mere(candidate) or any(id(item) not in explained for item in candidate.observations)
-    ]
+    met = {id(item) for each in candidates if each.met for item in each.observations}
+    explained = {id(item) for each in candidates if not mere(each) for item in each.observations}
+    kept = []
+    for candidate in candidates:
+        open_ones = [item for item in candidate.trouble if id(item) not in met]
+        if mere(candidate):
+            if any(id(item) not in explained for item in candidate.observations):
+                kept.append(replace(candidate, seen=False, whole=False, told=UNSEEN))
+        elif candidate.seen or candidate.sure or open_ones:
+            kept.append(candidate)
+    return kept
 
 
 def _drop_guesses(candidates: list[_Candidate]) -> list[_Candidate]:
@@ -324,8 +335,6 @@ def _to_decide(
     """Say which evidence would tell the candidate from those that share its confidence."""
     found: dict[tuple[str, str], None] = {}
     others = {other.cause.id for other in group[1:]}
-    if not candidate.sure and not candidate.seen:
-        others = others or set(candidate.cause.neighbours)
     for member in group:
         for names in member.cause.requires:
             for name in names:
@@ -335,10 +344,11 @@ def _to_decide(
                     found[text, result.permission.can_i(values.get("kubectl", "kubectl"))] = None
                 elif result and member.seen and not member.whole and result.remedy:
                     found[f"check {result.check.id}: {result.reason}", result.remedy] = None
-    if others:
+    if others or not (candidate.seen or candidate.sure):
         near = [item for item in seen if any(_touch(item.subject.scope, place) for place in candidate.scopes)]
         filled = {**values, **_values([*candidate.observations, *near])}
-        found |= dict.fromkeys(deciders(candidate.cause, others, filled))
+        among = others or set(candidate.cause.neighbours)
+        found |= dict.fromkeys(deciders(candidate.cause, among, filled))
     return tuple(found)
 
 

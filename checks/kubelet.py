@@ -14,6 +14,7 @@ from acrcheck.api import (
     Looking,
     Maybe,
     Observation,
+    Subject,
     fail,
     note,
 )
@@ -90,7 +91,7 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
     """Tell of a pull: of the errors of several credentials the first is the truth, others may be its echo."""
     errors = NEXT.split(said[1:-1]) if said.startswith("[") and said.endswith("]") else [said]
     host, repository = _parts(image)
-    return FAILED(
+    seen = FAILED(
         node=pod.node,
         image=image,
         pod=pod.name,
@@ -99,6 +100,8 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
         repository=repository,
         evidence={"errors": errors} if errors[1:] else {},
     )
+    secrets = {f"secret/{text(entry, 'name')}" for entry in mappings(pod.spec, "imagePullSecrets")}
+    return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}"}))
 
 
 def _parts(image: str) -> tuple[str, str]:

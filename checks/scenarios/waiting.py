@@ -18,6 +18,8 @@ NETWORK = "the network is not the cluster's to change"
 NODES_OWN = "the nodes' identity and its roles are not the cluster's to change"
 NOBODY = (*NO_CREDENTIAL, "node-bootstrapped-without-identity")
 """What an anonymous 401 does not tell apart."""
+RESET = ("egress-blocked", "registry-name-wrong")
+"""What a connection that was reset does not tell apart, to somebody who may not read the pull secret."""
 FORBIDDEN = ("firewall-ip-denied", "private-endpoint-dns", "public-access-disabled")
 """What a 403 does not tell apart."""
 
@@ -190,7 +192,7 @@ SCENARIOS = (
             pulls(SYSTEM_NODE),
             _works_again,
         ),
-        beside=ROLLOUT,
+        beside=(*ROLLOUT, *RESET),
         mended_by=("delete-pod",),
     ),
     Scenario(

@@ -320,21 +320,21 @@ class TestWords:
         assert findings[0].to_decide == (("whether it is one", "look"),)
 
     def test_what_was_seen_and_is_named_is_one_cause(self) -> None:
-        """Both are its evidence, and it is surer than what is only named."""
+        """Both are its evidence, and it is surer than what is only named; what they are of may be two places."""
         seen = spoken("seen", LOST, seen=("run", "text"), requires=(("denied",),), neighbours=("two",))
-        results = [pull(LOST), came("x", DENIED(), subject=POD_A)]
+        results = [pull(LOST), came("x", DENIED(), subject=POD_B)]
         findings = found(results, seen, spoken("two", LOST))
 
         assert ids(findings) == ["seen", "two"]
         assert [item.id for item in findings[0].observations] == ["denied", "pull"]
         assert findings[0].confidence > 0.7
 
-    def test_what_was_seen_needs_no_stranger_that_is_only_named(self) -> None:
-        """The words are explained; only a neighbour stays beside it."""
-        seen = spoken("seen", LOST, seen=("run", "text"), requires=(("denied",),))
-        results = [pull(LOST), came("x", DENIED(), subject=POD_A)]
+    def test_what_was_seen_there_decides_what_words_mean(self) -> None:
+        """Of the causes that they suggest, the one that was seen on the same place is the true one."""
+        seen = spoken("seen", LOST, seen=("run", "text"), requires=(("denied",),), neighbours=("two",))
+        findings = found([pull(LOST), came("x", DENIED(), subject=POD_A)], seen, spoken("two", LOST))
 
-        assert ids(found(results, seen, spoken("two", LOST))) == ["seen"]
+        assert [(item.cause.id, item.confidence) for item in findings] == [("seen", 1)]
 
     def test_what_contradicts_drops_it_there(self) -> None:
         """What was seen since on one pod says nothing of another."""
@@ -350,7 +350,9 @@ class TestWords:
         more = cause("more", requires=(("pull",), ("fixed",)))
         fixed = came("x", FIXED(), subject=POD_A)
 
-        assert ids(found([pull(SILENT)], self.GONE, self.MERE)) == ["mere"]
+        assert [(item.cause.id, item.confidence) for item in found([pull(SILENT)], self.GONE, self.MERE)] == [
+            ("mere", 0.5)
+        ]
         assert ids(found([pull(GONE)], self.GONE, self.MERE)) == ["gone"]
         assert ids(found([pull(SILENT), fixed], self.MERE, more)) == ["more"]
         assert ids(found([pull(GONE), pull(SILENT, POD_B)], self.GONE, self.MERE)) == ["gone", "mere"]
