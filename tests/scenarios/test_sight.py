@@ -15,17 +15,19 @@ from tests.scenarios.test_scenarios import CAUSES, CHECKS, RETIRED, SCENARIOS, r
 
 POD_IDENTITY = "aadpodidentity.k8s.io"
 MISSING = "permission-missing"
+LAST_RESORT = "image-pull-failed"
+"""What is named of a pod that waits where nothing says why: that its kubelet failed."""
 FLOORS: dict[str, float] = {
     "deployments.apps": 0.7,
     "deployments.apps of other namespaces": 100,
-    "events": 90,
+    "events": 96,
     "nodes": 99,
     "pods": 7,
     "pods of other namespaces": 99,
-    "pods/exec": 42,
+    "pods/exec": 48,
     "pods/log": 100,
-    "secrets": 85,
-    "serviceaccounts": 90,
+    "secrets": 89,
+    "serviceaccounts": 100,
     POD_IDENTITY: 95,
     f"{POD_IDENTITY} of other namespaces": 99,
 }
@@ -107,6 +109,7 @@ class Seen:
     def innocent(self) -> set[str]:
         """Causes that are named and that the scenario does not say may be."""
         own = {self.scenario.cause, *self.scenario.among, *self.scenario.beside}
+        own |= {LAST_RESORT} if self.scenario.cause else set()
         return self.less.keys() - own - {BROADER.get(name) for name in own} - {MISSING}
 
     def __str__(self) -> str:
