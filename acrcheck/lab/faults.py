@@ -4,6 +4,7 @@ Each takes the world first and changes it in place. After a change of what contr
 and the new pods are an hour old.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -602,7 +603,7 @@ def pull_secret(*secrets: PullSecret) -> Fault:
     """The pods name a pull secret, which is one of these; without any it is not there."""
 
     def fault(world: World) -> None:
-        world.pull_secrets.extend(secrets)
+        world.pull_secrets.extend(copy.deepcopy(secrets))
         pod_spec(imagePullSecrets=[{"name": PULL_SECRET}])(world)
 
     return fault
@@ -613,7 +614,7 @@ def registry(**fields: Any) -> Fault:
 
     def fault(world: World) -> None:
         for name, value in fields.items():
-            setattr(world.registry, name, value)
+            setattr(world.registry, name, copy.deepcopy(value))
 
     return fault
 

@@ -16,18 +16,20 @@ from tests.scenarios.test_scenarios import CAUSES, CHECKS, RETIRED, SCENARIOS, r
 POD_IDENTITY = "aadpodidentity.k8s.io"
 MISSING = "permission-missing"
 FLOORS: dict[str, float] = {
-    "deployments.apps": 0.9,
+    "deployments.apps": 0.8,
     "deployments.apps of other namespaces": 100,
-    "nodes": 100,
+    "nodes": 99,
     "pods": 7,
     "pods of other namespaces": 99,
     "pods/exec": 42,
     "pods/log": 100,
+    "secrets": 89,
+    "serviceaccounts": 99,
     POD_IDENTITY: 95,
     f"{POD_IDENTITY} of other namespaces": 99,
 }
 """The share, in percent, of scenarios whose cause is still named without a kind of access: it may only rise."""
-UNASKED = [Forbidden(verb, kind) for kind in ("events", "secrets", "configmaps") for verb in ("get", "list")]
+UNASKED = [Forbidden(verb, kind) for kind in ("events", "configmaps") for verb in ("get", "list")]
 """What no check reads."""
 BROADER = {cause.id: cause.broader for cause in CAUSES}
 SAMPLE = 5
