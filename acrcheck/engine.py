@@ -213,7 +213,8 @@ class Engine:
                 return
             subjects = [subject for subject, _ in maker.facts[EVERYTHING].items]
             if not subjects:
-                self._record(state, EVERYTHING, Result(check, Status.SKIP, reason=_none_of(check.each)))
+                reason = f"there is no {check.subject} to look at"
+                self._record(state, EVERYTHING, Result(check, Status.SKIP, reason=reason))
         state.order = subjects
         for subject in subjects:
             arguments: dict[str, Any] = {}
@@ -346,11 +347,6 @@ def _fact_for(maker: _State | None, subject: Subject, check: Check) -> tuple[boo
         return False, None
     key = subject if maker.wired.check.each is check.each else EVERYTHING
     return key in maker.facts, maker.facts.get(key)
-
-
-def _none_of(subject: type) -> str:
-    """Say what a check for each of something is skipped for when there is none of it."""
-    return f"there is no {subject.__name__.lower()} to look at"
 
 
 def _result_for(maker: _State | None, subject: Subject) -> Result | None:

@@ -389,7 +389,8 @@ class Route:
         """What observations about it are about."""
         if not self.credentials:
             return self.path.subject
-        place = frozenset({*self.path.place, f"image/{self.image}"})
+        secrets = (f"secret/{item.secret}" for item in self.credentials)
+        place = frozenset({*self.path.place, f"image/{self.image}", *secrets})
         return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
 
 

@@ -1,5 +1,6 @@
 """The words of the design as types: what a check declares, what it sees, what a run comes to."""
 
+import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
@@ -196,6 +197,12 @@ class Check:
     optional: bool = False
     category: str = ""
     place: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What it looks at, in words: `pod`, `named secret`."""
+        name = self.each.__name__ if self.each else "subject"
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
 
 
 @dataclass(frozen=True, slots=True)

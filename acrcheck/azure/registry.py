@@ -63,7 +63,7 @@ SCOPED_TOKEN = "repository-scoped token"  # noqa: S105 - the kind's name
 PERSON = "a person's name, which no registry takes"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
-_CORRELATION = re.compile(r"CorrelationId: ([0-9a-fA-F-]{36})")
+_CORRELATION = re.compile(r" *CorrelationId: ([0-9a-fA-F-]{36})")
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -248,17 +248,20 @@ def _list(value: object) -> list[Any]:
 
 
 def error_of(response: Response) -> tuple[str, str]:
-    """Give code and message of a registry's error; the beginning of the body when it is no such error."""
+    """Give code and message of a registry's error; the beginning of the body when it is no such error.
+
+    The id of the request is left out of the message: `correlation` gives it.
+    """
     body = response.json() or {}
     errors = body.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        return str(errors[0].get("code", "")), str(errors[0].get("message", ""))
+        return str(errors[0].get("code", "")), _CORRELATION.sub("", str(errors[0].get("message", "")))
     return "", response.body.strip()[:160]
 
 
 def correlation(response: Response) -> str:
     """Give the id that Azure's support asks for: by its header, else in the message; empty when there is none."""
-    told = _CORRELATION.search(error_of(response)[1])
+    told = _CORRELATION.search(response.body)
     return response.header("x-ms-correlation-request-id") or (told[1] if told else "")
 
 

@@ -12,7 +12,6 @@ from acrcheck.late import dataclass
 
 SCHEMES = ("https://", "http://")
 VERSIONS = ("/v1/", "/v2/")
-DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 DOCKER_HUB_INDEX = "index.docker.io"
 DOCKER_HUB_HOSTS = frozenset({"docker.io", DOCKER_HUB_INDEX})
 

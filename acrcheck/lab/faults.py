@@ -603,7 +603,7 @@ def pull_secret(*secrets: PullSecret) -> Fault:
     """The pods name a pull secret, which is one of these; without any it is not there."""
 
     def fault(world: World) -> None:
-        world.pull_secrets.extend(secrets)
+        world.pull_secrets.extend(copy.deepcopy(secrets))
         pod_spec(imagePullSecrets=[{"name": PULL_SECRET}])(world)
 
     return fault

@@ -21,7 +21,7 @@ def explain_check(check: Check, checks: Checks, causes: Iterable[Cause]) -> str:
     if check.asks:
         lines += [f"Asks the API server to: {', '.join(' '.join(ask) for ask in check.asks)}.", ""]
     if check.each:
-        lines += [f"Runs once for each {check.each.__name__.lower()}.", ""]
+        lines += [f"Runs once for each {check.subject}.", ""]
     if check.sees:
         lines += ["## What it can see", ""]
     for kind in check.sees:

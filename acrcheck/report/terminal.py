@@ -63,16 +63,11 @@ class _Row:
 
     @property
     def _who(self) -> str:
-        names = [result.subject.name for result in self.results if result.subject.name]
-        if self.total == 1 or not names:
+        count = sum(bool(result.subject.name) for result in self.results)
+        if self.total == 1 or not count:
             return ""
-        kind = names[0].partition("/")[0]
-        word = f"{kind}s" if "/" in names[0] and kind.isalpha() else "subjects"
-        return (
-            f" ({len(names)} {word})"
-            if len(names) == self.total
-            else f" ({len(names)} of {self.total} {word})"
-        )
+        some = "" if count == self.total else f" of {self.total}"
+        return f" ({count}{some} {self.check.subject}s)"
 
 
 @dataclass(slots=True)

@@ -128,7 +128,6 @@ SCENARIOS = (
         "the password in the pull secret ends with a line break",
         _account(TOKEN),
         _secret(username=TOKEN, password=f"{PASSWORD}\n"),
-        among=_others("wrong-password"),
     ),
     _scenario(
         "pull-secret-mail",

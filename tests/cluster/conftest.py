@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import scenarios
+from tests.cluster import scenarios, worlds
 from tests.cluster.harness import Cluster
 from tests.cluster.live import HEALTHY, Played, Stage
 from tests.cluster.product import Product
@@ -45,10 +45,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
 @pytest.fixture(scope="session")
 def played(cluster: Cluster, product: Product, request: pytest.FixtureRequest) -> Played:
     """Every scenario that a selected test needs, played once."""
-    known = [HEALTHY, *(scenario.name for scenario in scenarios.ALL)]
+    known = {HEALTHY, *(world.name for world in (*scenarios.ALL, *worlds.SEEN, *worlds.ALTERED))}
     wanted: set[str] = set()
     for item in request.session.items:
         if "played" in getattr(item, "fixturenames", ()):
             named = getattr(item, "callspec", None)
-            wanted |= {named.params["outcome"]} if named else set(known)
+            wanted |= known & set(named.params.values()) if named else known
     return Stage(cluster, product).play(wanted)

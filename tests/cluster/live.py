@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from tests.cluster import azure, crds, oracle, podidentity, remedies, scenarios
+from tests.cluster import azure, crds, oracle, podidentity, remedies, scenarios, worlds
 from tests.cluster.harness import Cluster, Json
 from tests.cluster.oracle import Verdict
 from tests.cluster.place import Place
@@ -15,6 +15,7 @@ from tests.cluster.product import Product, Run
 from tests.cluster.remedies import Done
 from tests.cluster.running import say
 from tests.cluster.scenarios import Scenario
+from tests.cluster.worlds import Altered, Seen
 
 AT_ONCE = 4
 UNTOUCHED = ["leases.coordination.k8s.io", "events", "events.events.k8s.io"]
@@ -66,10 +67,19 @@ class Rest:
 
 
 @dataclass
+class Sight:
+    """What a run said of a world that was only looked at, or why there is none."""
+
+    run: Run | None = None
+    trouble: str = ""
+
+
+@dataclass
 class Played:
     """All that was played."""
 
     outcomes: dict[str, Outcome]
+    sights: dict[str, Sight] = field(default_factory=dict)
     rest: Rest | None = None
     trouble: str = ""
     """Why the world at rest could not be looked at."""
@@ -102,8 +112,12 @@ class Stage:
             except Exception:  # noqa: BLE001 - the scenarios go on; the test of this one fails with it
                 played.trouble = traceback.format_exc()
         local = [scenario for scenario in scenarios.LOCAL if scenario.name in wanted]
+        seen = [world for world in worlds.SEEN if world.name in wanted]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            played.outcomes |= {outcome.scenario.name: outcome for outcome in pool.map(self._one, local)}
+            outcomes, sights = pool.map(self._one, local), pool.map(self._look, seen)
+            played.outcomes |= {outcome.scenario.name: outcome for outcome in outcomes}
+            played.sights |= dict(sights)
+        played.sights |= self._altered([world for world in worlds.ALTERED if world.name in wanted])
         for scenario in scenarios.ALONE:
             if scenario.name in wanted:
                 played.outcomes[scenario.name] = self._one(scenario)
@@ -122,17 +136,19 @@ class Stage:
         """Play one; whatever goes wrong is told by the tests of this scenario and by no others."""
         started = time.monotonic()
         outcome, place = Outcome(scenario), self._place(scenario)
-        try:
-            self._broken_and_mended(outcome, place)
-        except Exception:  # noqa: BLE001 - the other scenarios go on; this one's tests fail with it
-            outcome.trouble = traceback.format_exc()
-        finally:
-            scenario.undo(place)
-            place.remove()
+        for step in (self._broken_and_mended, self._taken_back):
+            try:
+                step(outcome, place)
+            except Exception:  # noqa: BLE001 - the other scenarios go on; this one's tests fail with it
+                outcome.trouble += traceback.format_exc()
         say(
             f"{scenario.name}: {'broke off' if outcome.trouble else 'played'} in {time.monotonic() - started:.0f} s"
         )
         return outcome
+
+    def _taken_back(self, outcome: Outcome, place: Place) -> None:
+        outcome.scenario.undo(place)
+        place.remove()
 
     def _broken_and_mended(self, outcome: Outcome, place: Place) -> None:
         scenario = outcome.scenario
@@ -146,6 +162,43 @@ class Stage:
             scenario.mend(place)
         place.settle()
         outcome.after = self._run(scenario, place, "after")
+
+    def _look(self, world: Seen) -> tuple[str, Sight]:
+        """Stage one world and look at it once."""
+        place, sight = Place(self._cluster, world.name), Sight()
+        try:
+            place.make()
+            world.stage(place)
+            kubeconfig = scenarios.operators(place) if world.limited else None
+            flags = ("-n", place.namespace, *world.flags(place))
+            sight.run = self._product.run(self._cluster, world.name, *flags, kubeconfig=kubeconfig)
+        except Exception:  # noqa: BLE001 - the others go on; this one's tests fail with it
+            sight.trouble = traceback.format_exc()
+        finally:
+            place.remove()
+        return world.name, sight
+
+    def _altered(self, altered: list[Altered]) -> dict[str, Sight]:
+        """Look at one workload that is well under each change of Azure."""
+        if not altered:
+            return {}
+        place = Place(self._cluster, "altered")
+        place.healthy(replicas=2)
+        sights = {world.name: self._alter(world, place) for world in altered}
+        place.remove()
+        return sights
+
+    def _alter(self, world: Altered, place: Place) -> Sight:
+        before = self._cluster.azure
+        try:
+            with place.azure() as state:
+                world.alter(state, place.identity.object_id)
+            flags = ("-n", place.namespace, "--image", scenarios.TAG)
+            return Sight(self._product.run(self._cluster, world.name, *flags))
+        except Exception:  # noqa: BLE001 - the others go on; this one's tests fail with it
+            return Sight(trouble=traceback.format_exc())
+        finally:
+            self._cluster.set_azure(before)
 
     def _az(self, place: Place, beside: dict[str, str], run: Run) -> list[Verdict]:
         resource_id = place.identity.resource_id

@@ -17,9 +17,9 @@ IMAGE = f"{azure.REGISTRY}/{azure.IMAGE_REPOSITORY}"
 _changing = threading.Lock()
 
 READING = [
-    {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["pods", "nodes", "events"], "verbs": ["get", "list"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets"], "verbs": ["get", "list"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["pods/log", "secrets", "serviceaccounts"], "verbs": ["get"]},
 ]
 EXEC = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}
 OBJECTS = {"apiGroups": [manifests.GROUP], "resources": ["*"], "verbs": ["get", "list"]}

@@ -20,7 +20,6 @@ from tests.cluster.running import push_token
 TAG = f"{IMAGE}:{azure.IMAGE_TAG}"
 MISSING_TAG = f"not-pushed-yet-{os.getpid()}"
 WRONG_CLIENT_ID = "11111111-2222-3333-4444-555555555555"
-REDIRECT = ("/usr/sbin/iptables", "-w", "5", "-t", "nat")
 BLOCK = ("/usr/sbin/iptables", "-w", "5", "-t", "mangle")
 DROP = (
     "PREROUTING",
@@ -247,6 +246,7 @@ def nmi_on_one_node(place: Place) -> None:
     account, daemon_set = manifests.nmi(node_selector={"agentpool": NODES[0].pool})
     place.cluster.apply(account, daemon_set)
     place.cluster.rollout("daemonset/nmi", "kube-system")
+    place.cluster.wait("NMI's redirect", lambda: podidentity.redirected(place.cluster, NODES[0]))
 
 
 def nmi_crashing(place: Place) -> None:
@@ -256,7 +256,7 @@ def nmi_crashing(place: Place) -> None:
     place.cluster.apply(*manifests.nmi(extra=("--no-such-flag",)))
     for node in NODES:
         for rule in _left_by_nmi():
-            must(place.cluster.inside_node(node, *REDIRECT, *rule))
+            must(place.cluster.inside_node(node, *podidentity.NAT, *rule))
     place.cluster.wait("a crash loop", lambda: "CrashLoopBackOff" in _nmi_states(place))
 
 
@@ -274,21 +274,11 @@ def _nmi_states(place: Place) -> str:
     return place.cluster.kubectl("get", "pods", "-n", "kube-system", "-l", "component=nmi").stdout
 
 
-def unfriended(place: Place) -> None:
-    """Take away the redirect that a killed NMI left, then install NMI again."""
-    place.cluster.kubectl("delete", "daemonset/nmi", "-n", "kube-system", "--wait")
-    for node in NODES:
-        for rule in (
-            ("-D", "PREROUTING", "-j", "aad-metadata"),
-            ("-F", "aad-metadata"),
-            ("-X", "aad-metadata"),
-        ):
-            place.cluster.inside_node(node, *REDIRECT, *rule)
-    podidentity.install(place.cluster)
-
-
 def host_network(place: Place) -> None:
-    """Pods in their nodes' network, whose nodes do not have the identity."""
+    """Pods in their nodes' network, whose nodes have the kubelet's identity only."""
+    with place.azure() as state:
+        for scale_set in state.scale_sets:
+            scale_set.identities = []
     place.make_identity(pools=())
     place.bind()
     place.coderd(labels=place.labels, hostNetwork=True)
@@ -436,7 +426,7 @@ def azure_names(place: Place) -> tuple[str, ...]:
 
 FIRST = Scenario(
     "another-identity",
-    "token-of-another-identity",
+    "nmi-down",
     without_nmi,
     mend=nmi_and_identity,
     why="NMI has to be installed, and the identity assigned to the scale sets",
@@ -499,12 +489,6 @@ LOCAL = (
         per_node=True,
     ),
     Scenario(
-        "host-network",
-        "host-network-bypasses-nmi",
-        host_network,
-        left="the identity is on no scale set: with it, IMDS itself would have given hostNetwork pods its token",
-    ),
-    Scenario(
         "no-role",
         "no-acrpull-role",
         no_role,
@@ -543,6 +527,12 @@ LOCAL = (
 
 ALONE = (
     Scenario(
+        "host-network",
+        "host-network-bypasses-nmi",
+        host_network,
+        left="the identity is on no scale set: with it, IMDS itself would have given hostNetwork pods its token",
+    ),
+    Scenario(
         "nmi-down",
         "nmi-down",
         nmi_on_one_node,
@@ -554,9 +544,9 @@ ALONE = (
         "nmi-crashing",
         "nmi-crash-looping",
         nmi_crashing,
-        mend=unfriended,
+        mend=reinstalled,
         why="what makes NMI crash is for its administrator to mend; its log says what",
-        undo=unfriended,
+        undo=reinstalled,
     ),
     Scenario(
         "imds-down",

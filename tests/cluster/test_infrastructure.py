@@ -154,7 +154,9 @@ def _pods(cluster: Cluster, namespace: str) -> list[Json]:
 
 
 def _exec(cluster: Cluster, namespace: str, *argv: str) -> str:
-    return cluster.kubectl("exec", "-n", namespace, "deployment/coderd", "-c", "coderd", "--", *argv).stdout
+    # By its Deployment, kubectl may choose a pod that is going.
+    pod = _pods(cluster, namespace)[0]["metadata"]["name"]
+    return cluster.kubectl("exec", "-n", namespace, pod, "-c", "coderd", "--", *argv).stdout
 
 
 def _curl(cluster: Cluster, namespace: str, url: str, *options: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from acrcheck.diagnosis import diagnose
+from acrcheck.facts import Pod
 from acrcheck.model import (
     EVERYTHING,
     Cause,
@@ -52,8 +53,10 @@ def looking() -> Iterator[Observation]:
 
 
 def check(name: str, title: str, category: str, *sees: Kind) -> Check:
-    """Declare a check of a category."""
-    return Check(name, title, looking, sees=sees, category=category)
+    """Declare a check of a category; but for the cluster's they look at each pod."""
+    return Check(
+        name, title, looking, sees=sees, category=category, each=None if category == "cluster" else Pod
+    )
 
 
 API = check("api-server", "the API server answers", "cluster")

@@ -1,0 +1,215 @@
+"""What a run says of a world that is staged on the real cluster, and of the same world in the lab.
+
+Both are told with the same knowledge through the same doors: where they differ, the lab is wrong, or the stage is.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+from acrcheck.lab import faults, objects
+from acrcheck.lab.faults import SYSTEM_NODE, Fault
+from acrcheck.lab.scenario import load_scenarios, look
+from acrcheck.lab.world import World
+from acrcheck.report.json import document
+from tests.cluster.harness import Json
+
+
+def by_hand(world: World) -> None:
+    """Coderd was installed with kubectl."""
+    metadata = world.deployment["metadata"]
+    for key in objects.HELM_LABELS:
+        metadata["labels"].pop(key, None)
+    for key in [key for key in metadata.get("annotations", {}) if key.startswith("meta.helm.sh/")]:
+        del metadata["annotations"][key]
+    world.releases.clear()
+
+
+def no_image(world: World) -> None:
+    """The run is not told of an image."""
+    world.target = replace(world.target, image="")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The lab's scenario that is the same world as a staged one.
+
+    Attributes:
+        scenario: its id.
+        as_staged: what makes the lab's world like the stage in what is not broken.
+        other_size: why the number of pods differs; then only the kinds of statuses must agree.
+    """
+
+    scenario: str
+    as_staged: tuple[Fault, ...] = (by_hand, no_image, faults.scale(1))
+    other_size: str = ""
+
+
+ONE = faults.scale(1)
+TWO = (by_hand, no_image)
+TWINS = {
+    "healthy": Twin("healthy", (by_hand,)),
+    "another-identity": Twin("kubelets-token"),
+    "older-connection": Twin("old-connection"),
+    "no-label-helm": Twin("label-missing", (no_image,)),
+    "no-label": Twin("label-missing-by-hand"),
+    "no-label-gitops": Twin("label-missing-gitops"),
+    "label-on-one-pod": Twin("label-on-one-pod-by-hand", TWO),
+    "label-lost-by-one-pod": Twin("label-on-some-pods", TWO),
+    "label-in-wrong-case": Twin("label-wrong-case"),
+    "binding-missing": Twin("binding-missing"),
+    "identity-misspelt": Twin("binding-misspelt"),
+    "objects-elsewhere": Twin("objects-in-other-namespace"),
+    "wrong-client-id": Twin("client-id-not-the-one-asked-for"),
+    "wrong-everywhere": Twin("client-id-wrong"),
+    "missing-on-one-pool": Twin("identity-missing-on-node", TWO),
+    "host-network": Twin("host-network-by-hand"),
+    "no-role": Twin("no-role", (by_hand, ONE)),
+    "tag-missing": Twin("tag-missing", (by_hand, ONE)),
+    "no-leave-to-exec": Twin("no-exec"),
+    "no-leave-to-read-objects": Twin("no-identity-objects"),
+    "nmi-down": Twin("nmi-absent", TWO),
+    "nmi-crashing": Twin("nmi-crash-looping", (by_hand, no_image, ONE, faults.nmi_crashing(SYSTEM_NODE))),
+    "imds-down": Twin("imds-stopped", TWO),
+    "imds-firewalled": Twin("imds-blocked"),
+    "unassigned": Twin("not-assigned"),
+    "stale-on-one-node": Twin(
+        "imds-stale", TWO, "the lab has a third node where the stage puts both nodes into one scale set"
+    ),
+    "registry-unknown": Twin("registry-misspelt", (by_hand, ONE)),
+}
+"""Of the staged worlds that are mended, by their names."""
+
+
+NMI = "NMI is a stand-in on each node, which is ready when its redirect is there and takes it away in the end"
+MIC = "MIC is a stand-in that assigns nothing and watches nobody"
+ADDRESS = (
+    "all of Azure is one address of the test cluster, which a firewall or a DNS name can only reach whole"
+)
+CANNED = "the lab cans the answer, and the simulators of the test cluster do not give it"
+STORED = "images lie in a real registry, which stores only what is whole"
+CLOCK = "the operator's clock is the machine's"
+IMAGES = "no image of the test cluster has these programs and no others"
+SECRETS = "pull secrets are not staged: the registry of the test cluster knows identities and no other users"
+WAITING = "no stage has pods that wait for their image yet"
+UNSTAGED = {
+    "healthy-debug-container": "test_probe stages it, and looks at what the API server was asked",
+    "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
+    "healthy-ten-replicas": "the machine is too small for ten pods beside all others",
+    "healthy-private-endpoint": ADDRESS,
+    "old-connection-unread": "its pods have to be there before NMI, where one such world is staged already",
+    "label-rolling-out": "a rollout does not hold still to be looked at",
+    "rolling-out": "a rollout does not hold still to be looked at",
+    "crds-missing": "with the definitions, every other world would lose its objects",
+    "host-network": "the stand-in of Coder's chart has no value for it; the same without Helm is staged",
+    "ebpf-routing": "needs nodes with eBPF host routing",
+    "windows-node": "needs a Windows node",
+    "identity-missing-on-pool": "needs a third node",
+    "proxy-swallows-imds": "needs a proxy",
+    **dict.fromkeys(("nmi-not-ready", "nmi-twice", "redirect-missing", "nmi-blind", "imds-throttled"), NMI),
+    **dict.fromkeys(("healthy-standard", "healthy-across-namespaces", "healthy-probe-pod-standard"), MIC),
+    **dict.fromkeys(("label-missing-standard", "resource-id-malformed", "mic-absent", "mic-crashing"), MIC),
+    "assignment-created": MIC,
+    **dict.fromkeys(
+        ("egress-blocked", "all-egress-blocked", "connection-refused", "connection-reset"), ADDRESS
+    ),
+    **dict.fromkeys(("private-endpoint-unreachable", "privatelink-name"), ADDRESS),
+    **dict.fromkeys(("private-endpoint-unlinked", "private-endpoint-unlinked-seen"), ADDRESS),
+    "imds-restricted": "AKS's own rules are needed; to the pods they look like the firewall that is staged",
+    "imds-updating": NMI,
+    "node-identity-unnamed": "no stage takes label and objects from pods of their node's network",
+    **dict.fromkeys(
+        ("healthy-node-identity", "healthy-host-network"), "nodes of the test cluster have one identity"
+    ),
+    "healthy-anonymous-pull": "the run asks the same of it as of any registry",
+    "healthy-proxy-exempt": "needs a proxy",
+    "healthy-old-chart": "the stand-in of Coder's chart is of one version",
+    "healthy-mixed-pools": "needs nodes of other platforms",
+    **dict.fromkeys(("no-dns", "no-dns-on-node"), "one DNS server answers every node and every namespace"),
+    **dict.fromkeys(
+        ("tls-intercepted", "all-tls-intercepted", "certificate-expired"),
+        "the simulated Azure has one certificate, and it is valid",
+    ),
+    **dict.fromkeys(("registry-throttled", "registry-failing", "other-registry", "web-page"), CANNED),
+    **dict.fromkeys(("arm-refuses", "image-locked"), CANNED),
+    **dict.fromkeys(("platform-missing", "manifest-purged", "not-an-image", "blob-corrupt"), STORED),
+    **dict.fromkeys(
+        ("storage-blocked", "data-endpoint-blocked"),
+        "the registry of the test cluster gives out layers itself, and has no storage elsewhere",
+    ),
+    **dict.fromkeys(("clock-ahead", "clock-behind"), CLOCK),
+    **dict.fromkeys(("healthy-python-only", "wget-only"), IMAGES),
+    **dict.fromkeys(
+        (
+            "waits-for-missing-tag",
+            "waits-for-platform",
+            "waits-without-credential",
+            "waits-without-provider",
+            "waits-with-refused-principal",
+            "waits-with-wrong-password",
+            "waits-behind-firewall",
+            "waits-without-dns",
+            "waits-for-missing-secret",
+            "waits-for-invalid-name",
+            "waits-with-full-disk",
+            "waits-and-nobody-says-why",
+            "waits-for-next-attempt",
+            "healthy-waited-before",
+        ),
+        WAITING,
+    ),
+    **dict.fromkeys(("healthy-pull-secret", "pull-secret-absent", "pull-secret-opaque"), SECRETS),
+    **dict.fromkeys(
+        ("pull-secret-broken-auth", "pull-secret-capitals", "pull-secret-identity-token"), SECRETS
+    ),
+    **dict.fromkeys(("pull-secret-of-yesterday", "pull-secret-admin-off", "pull-secret-line-break"), SECRETS),
+    **dict.fromkeys(("pull-secret-mail", "pull-secret-without-pull"), SECRETS),
+    **dict.fromkeys(("pull-secret-principal-secret-wrong", "pull-secret-principal-secret-old"), SECRETS),
+    "init-image-in-capitals": "the test cluster's coderd has no init container",
+}
+"""The lab's scenarios that are not staged on the real cluster, and why."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a report says, without the names of what it is about.
+
+    Attributes:
+        causes: in their order, each with its confidence and the ids of its remedies.
+        statuses: of each check, in the order of the report: how many subjects have which status.
+    """
+
+    code: int
+    causes: tuple[tuple[str, float, tuple[str, ...]], ...]
+    statuses: dict[str, Counter[str]]
+
+    @property
+    def of_any_size(self) -> "Told":
+        """The same, whatever the number of subjects is."""
+        kinds = {check: Counter(set(found)) for check, found in self.statuses.items()}
+        return replace(self, statuses=kinds)
+
+
+def told(report: Json) -> Told:
+    """Reduce a report to what both worlds must agree on."""
+    statuses: dict[str, Counter[str]] = {}
+    for category in report["categories"]:
+        for check in category["checks"]:
+            statuses.setdefault(check["id"], Counter())[check["status"]] += 1
+    causes = tuple(
+        (
+            cause["id"],
+            cause["confidence"],
+            tuple(dict.fromkeys(remedy["id"] for remedy in cause["remedies"])),
+        )
+        for cause in report["causes"]
+    )
+    return Told(report["summary"]["exitCode"], causes, statuses)
+
+
+def in_the_lab(twin: Twin) -> Told:
+    """What a run says of the lab's world."""
+    checks = load_checks(builtin_dir())
+    scenario = next(item for item in load_scenarios(builtin_dir()) if item.id == twin.scenario)
+    world = faults.broken(scenario.build(), *twin.as_staged)
+    return told(document(look(world, checks, load_causes(builtin_dir(), checks))[0]))
