@@ -231,8 +231,9 @@ class Look:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._versions = settled_versions(cluster)
+        # The log first: what a kubelet writes while the objects are looked at must be found in it.
         self._place = cluster.audit_log.stat().st_size
+        self._versions = settled_versions(cluster)
 
     def changed(self) -> list[str]:
         """Name what somebody else than the cluster itself created, changed, deleted or wrote to."""
