@@ -9,19 +9,9 @@ from tests.checks.commands import Line, Ran, Started, lines, run, without_global
 
 PROGRAMS = frozenset(
     {
-        *(
-            "kubectl",
-            "helm",
-            "az",
-            "docker",
-            "docker-credential-HELPER",
-            "curl",
-            "getent",
-            "openssl",
-            "jq",
-            "cat",
-        ),
-        *("grep", "sed", "sort", "uniq", "base64", "od", "tail", "wc", "date", "ls", "journalctl"),
+        *("kubectl", "helm", "az", "docker", "docker-credential-HELPER", "curl", "getent", "openssl", "jq"),
+        *("grep", "sed", "sort", "uniq", "base64", "od", "tail", "wc", "date", "ls", "journalctl", "cat"),
+        "acrcheck",
     }
 )
 """What documents may start; of these only kubectl, helm, az and docker can change anything."""
