@@ -17,7 +17,8 @@ IMAGE = f"{azure.REGISTRY}/{azure.IMAGE_REPOSITORY}"
 _changing = threading.Lock()
 
 READING = [
-    {"apiGroups": [""], "resources": ["pods", "nodes", "events"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets"], "verbs": ["get", "list"]},
     {"apiGroups": [""], "resources": ["pods/log", "secrets", "serviceaccounts"], "verbs": ["get"]},
 ]
