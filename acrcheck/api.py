@@ -2,6 +2,7 @@
 
 from acrcheck.clock import Clock
 from acrcheck.cluster.keyring import Entry, index_key, lookup, matches
+from acrcheck.cluster.pullsecret import FIELDS as PULL_SECRET_FIELDS
 from acrcheck.cluster.reader import (
     AZURE_ASSIGNED_IDENTITIES,
     AZURE_IDENTITIES,
@@ -66,6 +67,7 @@ __all__ = [
     "NAMESPACES",
     "NODES",
     "PODS",
+    "PULL_SECRET_FIELDS",
     "REPLICASETS",
     "SECRETS",
     "SERVICE_ACCOUNTS",

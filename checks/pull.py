@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from acrcheck.api import (
+    PULL_SECRET_FIELDS,
     SECRETS,
     SERVICE_ACCOUNTS,
     CannotLookError,
@@ -150,7 +151,7 @@ def pull_secret(name: NamedSecret, found: Each[Image], cluster: Cluster, clock: 
         return PullSecret(name.name, "", ())
     body = answer.value()
     kind, problem = text(body, "type"), text(body, "problem")
-    field = FIELDS.get(kind)
+    field = PULL_SECRET_FIELDS.get(kind)
     entries = tuple(mappings(body, "entries"))
     if field is None:
         yield WRONG_TYPE(secret=name.name, type=kind or "none")
@@ -163,9 +164,6 @@ def pull_secret(name: NamedSecret, found: Each[Image], cluster: Cluster, clock: 
         if any(_matches(text(entry, "key"), image) for image in wanted):
             yield from flaws(f"secret {name.name}", name.name, entry, clock.now())
     return PullSecret(name.name, problem, entries)
-
-
-FIELDS = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
 
 
 def _matches(key: str, image: str) -> bool:

@@ -48,6 +48,22 @@ OTHER_POOL = "aks-gpu-12345678-vmss000000"
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
+class Clock:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        """The wall clock."""
+        return NOW
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start."""
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing here waits."""
+        raise AssertionError(seconds)
+
+
 def look(looking: Generator[Observation, None, F]) -> tuple[list[Observation], F]:
     """Drive a check to its end: what it saw, and its fact."""
     seen: list[Observation] = []

@@ -16,6 +16,7 @@ from tests.checks.looking import (
     NODE_2,
     NOW,
     Case,
+    Clock,
     FakeCluster,
     declared,
     ids,
@@ -33,22 +34,6 @@ IMAGE = "acme.azurecr.io/coder/coderd:1.44"
 NOT_FOUND = f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": {IMAGE}: not found'
 ECHO = "rpc error: code = Unknown desc = failed to fetch anonymous token: 401 Unauthorized"
 RETRIEVE = "Unable to retrieve some image pull secrets (acr); attempting to pull the image may not succeed."
-
-
-class Clock:
-    """The clock of the tests."""
-
-    def now(self) -> Any:
-        """The wall clock."""
-        return NOW
-
-    def monotonic(self) -> float:
-        """Seconds from an arbitrary start."""
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Nothing here waits."""
-        raise AssertionError(seconds)
 
 
 def stamp(minutes: float) -> str:

@@ -22,6 +22,7 @@ from tests.checks.looking import (
     NAMESPACE,
     NOW,
     Case,
+    Clock,
     FakeCluster,
     declared,
     deployment,
@@ -43,22 +44,6 @@ NAME = NamedSecret("acr", NAMESPACE, "deployment/coderd")
 JSON = "kubernetes.io/dockerconfigjson"
 END = int(NOW.timestamp())
 HANDLE = "<opaque:1>"
-
-
-class Clock:
-    """The clock of the tests."""
-
-    def now(self) -> Any:
-        """The wall clock."""
-        return NOW
-
-    def monotonic(self) -> float:
-        """Seconds from an arbitrary start."""
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Nothing here waits."""
-        raise AssertionError(seconds)
 
 
 def entry(key: str = HOST, username: str = "acme", password: str = HANDLE, **more: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 import acrcheck.lab.programs
 from acrcheck.catalogue import builtin_dir
 from acrcheck.lab.scenario import Scenario, load_scenarios, look
-from acrcheck.text.diagnose import INFORMATION, NO_FAILURE, Diagnosis, diagnose
+from acrcheck.text.diagnose import INFORMATION, NO_FAILURE, Diagnosis, Reader
 from tests.scenarios.test_scenarios import CAUSES, CHECKS
 
 ALL = load_scenarios(builtin_dir())
@@ -64,13 +64,16 @@ class Printed:
         return {finding.cause.id: finding.confidence for finding in self.diagnosis.findings}
 
 
+READER = Reader(CAUSES, CHECKS.layers)
+
+
 @cache
 def printed(name: str) -> Printed:
     """Let a scenario's program print, once, and diagnose it."""
     scenario = next(item for item in ALL if item.id == name)
     assert scenario.prints
     text = scenario.prints(scenario.build())
-    return Printed(text, diagnose(BytesIO(text.encode()), CAUSES, CHECKS.layers))
+    return Printed(text, READER.read(BytesIO(text.encode())))
 
 
 def likelier(scenario: Scenario) -> set[str]:
