@@ -3,6 +3,8 @@
 ORDER = ("cluster", "workload", "label", "binding", "token", "login", "pull", "kubelet", "registry")
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
+VALUES_ORDER = ("valuesfiles", "values")
+"""The checks of values files on their own, without a cluster."""
 LAYERS = (
     "cluster",
     "workload",
