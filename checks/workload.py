@@ -24,6 +24,7 @@ from acrcheck.api import (
     Observation,
     Outcome,
     Resource,
+    Status,
     Target,
     UsageError,
     fail,
@@ -340,8 +341,8 @@ def rollout(found: Workload, scaler: Maybe[Autoscaler]) -> Looking[Rollout]:
         return Rollout(complete=True, replicas=_running(found))
     status = mapping(found.manifest, "status")
     wanted = number(found.manifest, "spec", "replicas", default=1)
-    if wanted and scaler.value and scaler.value.name:
-        # While an autoscaler adds replicas, that they are not there yet is no rollout.
+    if wanted and (scaler.status is Status.UNKNOWN or (scaler.value and scaler.value.name)):
+        # While an autoscaler adds replicas, or one may be there, that some are not there yet is no rollout.
         wanted = number(status, "replicas", default=wanted)
     replicas = number(status, "desiredNumberScheduled", default=wanted)
     updated = number(status, "updatedReplicas") or number(status, "updatedNumberScheduled")

@@ -36,7 +36,7 @@ from tests.checks.looking import (
 )
 
 SERVER = ApiServer("v1.36.3")
-UNSCALED = looking.unknown()
+UNSCALED = looking.known(Autoscaler(""))
 NAMED = Target(namespace=NAMESPACE, workload="deployment/coderd")
 HELM_LABELS = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "coder-1.44.3"}
 
@@ -635,6 +635,10 @@ def test_while_an_autoscaler_adds_replicas_no_rollout_is_under_way() -> None:
     manifest = deployment(replicas=3)
     scaled = looking.known(Autoscaler("scaler"))
     assert look(rollout(looking.workload(manifest), scaled)) == ([], Rollout(complete=True, replicas=2))
+    assert look(rollout(looking.workload(manifest), looking.unknown())) == (
+        [],
+        Rollout(complete=True, replicas=2),
+    )
     assert sight(rollout(looking.workload(manifest), UNSCALED)) == ["rollout-under-way"]
 
 
