@@ -82,9 +82,12 @@ def _held(run: str, depth: int) -> tuple[str, str] | None:
 def merged(found: list[Found], text: str) -> list[Found]:
     """Put together what overlaps, and leave alone what redaction keeps or has written."""
     spans: list[Found] = []
+    written = [match.span() for match in TOKEN.finditer(text)] if found and "<" in text else []
     for item in sorted(found, key=lambda item: (item.start, -item.end)):
         taken = text[item.start : item.end]
         if not TOKEN.sub("", taken).strip() or (item.kind != "jwt" and _is_jwt(text, item)):
+            continue
+        if any(start <= item.start and item.end <= end for start, end in written):
             continue
         if spans and item.start < spans[-1].end:
             last = spans[-1]
