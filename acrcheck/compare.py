@@ -204,6 +204,7 @@ def _turned(
     first = (now or was)[0]
     blockers = {item.blocked_by for item in was} - {""}
     hidden = any(worst(before.by_check(name) or was) is Status.FAIL for name in blockers)
+    waived = all(item.waived for item in now if item.status == new)
     uncovered = turn is Turn.UNCOVERED and hidden
     return Turned(
         turn=turn,
@@ -216,7 +217,10 @@ def _turned(
         now=_said(now, new),
         causes=tuple(dict.fromkeys(name for item in now if item.status == new for name in item.causes)),
         changes=tuple(_changes(was, now, names)) if was and now else (),
-        counts=turn in COUNTED and not uncovered and not (turn is Turn.LOST and first.check in optional),
+        counts=turn in COUNTED
+        and not waived
+        and not uncovered
+        and not (turn is Turn.LOST and first.check in optional),
         subjects=tuple(dict.fromkeys(item.subject for item in now or was if item.subject)),
     )
 

@@ -175,6 +175,14 @@ def test_an_optional_check_may_be_lost() -> None:
     assert compared([seen("guess", "pass")], [seen("guess", "unknown")]).exit_code == 0
 
 
+def test_what_a_profile_waives_is_told_and_does_not_count() -> None:
+    """That it broke is said; that it may be broken somebody has said."""
+    found = compared([seen("token", "pass")], [seen("token", "fail", waived=True)])
+
+    assert [item.turn for item in found.turned] == [Turn.BROKE]
+    assert found.exit_code == 0
+
+
 def test_a_failure_that_stood_behind_another_is_no_regression() -> None:
     """What was blocked by a failure may have been broken all the time."""
     before = [seen("workload", "fail"), seen("token", "skip", blocked_by="workload")]
