@@ -40,6 +40,17 @@ class Target:
     values: ValuesFiles | None = None
     """Values of Coder's chart to look at."""
 
+    upgrade: bool = False
+    """True where it is to be known whether an upgrade may be begun."""
+    to_chart: str = ""
+    """The version of the chart that is to be installed."""
+    to_image: str = ""
+    """The image that the workload is to run."""
+    database_snapshot: str = ""
+    """By what its owner calls it: the snapshot of the database that a way back would begin with."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """The numbers that checks measure by, as `Checks.thresholds` names them; times in seconds."""
+
     @property
     def kubectl(self) -> str:
         """The kubectl command that acts where this run looked."""

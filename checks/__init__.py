@@ -31,3 +31,5 @@ LAYERS = (
     "pull",
     "support",
 )
+THRESHOLDS: dict[str, str | int] = {"window": "2h", "replicas": 2}
+"""What a profile may set: for how long an upgrade may take nothing may expire, and how many replicas there are then."""
