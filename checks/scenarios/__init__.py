@@ -13,6 +13,7 @@ ORDER = (
     "image",
     "pull_secrets",
     "waiting",
+    "trial",
     "operator",
     "federation",
     "principals",
