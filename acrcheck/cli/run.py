@@ -12,6 +12,7 @@ from acrcheck.cli.output import UNSEEN_WIDTH, look, write
 
 if TYPE_CHECKING:
     from acrcheck.cluster.kubeconfig import ConnectionFlags
+    from acrcheck.helm.values import ValuesFiles
     from acrcheck.model import Report
     from acrcheck.profile import Profile
     from acrcheck.run import Options
@@ -29,6 +30,7 @@ Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
   acrcheck run --only token,registry --report json=report.json
+  acrcheck run --profile pre-upgrade --to-chart 1.44.3 --values values.yaml --allow probe-pod
 """
 
 target_options = options.together(
@@ -45,6 +47,26 @@ target_options = options.together(
     ),
     options.option("--identity-resource-id", default="", metavar="ID", help="The same, by its resource id."),
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
+)
+upgrade_options = options.together(
+    options.option(
+        "--to-chart",
+        default="",
+        metavar="VERSION",
+        help="Before an upgrade: the chart that will be installed.",
+    ),
+    options.option(
+        "--to-image", default="", metavar="IMAGE", help="Before an upgrade: the image that will be run."
+    ),
+    options.option(
+        "--values", "values", multiple=True, metavar="FILE", help="Before an upgrade: with these; repeatable."
+    ),
+    options.option(
+        "--window", type=options.Duration(), default=None, help="How long the upgrade may take  [default: 2h]"
+    ),
+    options.option(
+        "--database-snapshot", default="", metavar="REF", help="The snapshot that a way back begins with."
+    ),
 )
 running_options = options.together(
     options.option(
@@ -79,6 +101,7 @@ running_options = options.together(
 @click.command("run", help=HELP, short_help="Check a workload on the cluster.")
 @options.config_file
 @target_options
+@upgrade_options
 @running_options
 @options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
 @options.presentation
@@ -187,9 +210,42 @@ def _target(given: dict[str, Any], profile: "Profile") -> "Target":
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
-        upgrade=profile.upgrade,
-        thresholds=dict(profile.thresholds),
+        **_upgrade(given, profile),
     )
+
+
+def _upgrade(given: dict[str, Any], profile: "Profile") -> dict[str, Any]:
+    """Say what the gate before an upgrade is told. Raises UsageError where the run is no such gate."""
+    from acrcheck.errors import UsageError
+
+    names = ("to_chart", "to_image", "values", "window", "database_snapshot")
+    flags = [f"--{name.replace('_', '-')}" for name in names if given[name]]
+    if flags and not profile.upgrade:
+        raise UsageError(
+            f"{', '.join(flags)} is for the gate before an upgrade",
+            input=" ".join(flags),
+            expected="a profile with `upgrade = true` beside it",
+            remedy="--profile pre-upgrade",
+        )
+    window = {"window": given["window"]} if given["window"] else {}
+    return {
+        "upgrade": profile.upgrade,
+        "thresholds": {**profile.thresholds, **window},
+        "values": _values(given["values"]),
+        **{name: given[name] for name in ("to_chart", "to_image", "database_snapshot")},
+    }
+
+
+def _values(files: tuple[str, ...]) -> "ValuesFiles | None":
+    """Read values files; what they keep secret is hidden before anything can record it."""
+    if not files:
+        return None
+    from acrcheck.cli.values import read_file
+    from acrcheck.helm.files import together
+    from acrcheck.helm.values import ValuesFiles, veiled
+
+    values = together([read_file(file) for file in files])
+    return ValuesFiles(files=values.files, values=veiled(values.values), places={})
 
 
 def _options(given: dict[str, Any], profile: "Profile") -> "Options":

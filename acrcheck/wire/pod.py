@@ -51,6 +51,8 @@ class ProbePods:
             return failure
         name = probe.new_name()
         body = probe_pod(name, answer.body, labels, vantage.container, image())
+        if vantage.node:
+            body["spec"]["nodeName"] = vantage.node
         created = self._pods.create(vantage.namespace, body)
         if not created.ok:
             return refused(created, vantage)
