@@ -115,7 +115,7 @@ POOL_REFUSED = fail(
 )
 POOL_LACKS = fail(
     "pool-lacks-identity",
-    "IMDS tells a throw-away pod on node {node} of pool {pool}: Identity not found; other pools have it",
+    "IMDS has no such identity for a throw-away pod on node {node} of pool {pool}: Identity not found",
     "resource_id",
 )
 POOL_OTHER = fail(
@@ -434,11 +434,11 @@ def pool_token(
             remedy=f"run again with --allow {LEAVE}",
         )
     identity = next(iter(identities), None)
-    yield from _asked(pool, like, identity, others=bool(tokens), wire=wire, target=target)
+    yield from _asked(pool, like, identity, wire=wire, target=target)
 
 
 def _asked(
-    pool: Pool, like: Pod, identity: Identity | None, *, others: bool, wire: Wire, target: Target
+    pool: Pool, like: Pod, identity: Identity | None, *, wire: Wire, target: Target
 ) -> Iterator[Observation]:
     """Ask for a token from a throw-away pod on the first node of a pool."""
     client_id = identity.client_id if identity else target.identity_client_id
@@ -455,7 +455,7 @@ def _asked(
         yield POOL_OTHER(**where, got=got, wanted=client_id)
     elif spoken.token:
         yield POOL_TOKEN(pool=pool.name, where=f"to a throw-away pod on node {node}")
-    elif "Identity not found" in spoken.text and others:
+    elif "Identity not found" in spoken.text:
         resource_id = identity.resource_id if identity else "IDENTITY_RESOURCE_ID"
         yield POOL_LACKS(**where, resource_id=resource_id)
     else:

@@ -4,14 +4,24 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from acrcheck.cluster.reader import NODES
+from acrcheck.cluster.reader import DAEMONSETS, NODES
 from acrcheck.helm.values import ValuesFiles
 from acrcheck.lab import faults, images, objects
 from acrcheck.lab.azure import ScaleSet
 from acrcheck.lab.faults import Fault, Faulty
 from acrcheck.lab.scenario import Scenario
 from acrcheck.lab.waiting import kubelet_may_pull
-from acrcheck.lab.world import HOST, IMAGE, NAMESPACE, NODE_GROUP, SELECTOR, SUBSCRIPTION, World, add_node
+from acrcheck.lab.world import (
+    HOST,
+    IMAGE,
+    NAMESPACE,
+    NODE_GROUP,
+    SELECTOR,
+    SUBSCRIPTION,
+    World,
+    add_node,
+    is_nmi,
+)
 
 FROM, TO = "1.43.1", "1.44.3"
 SERVICE = "coder/coder-service"
@@ -101,8 +111,11 @@ def windows_pool(world: World) -> None:
 
 def no_nmi_there(world: World) -> None:
     """The third pool is up, and NMI not on it."""
+    for node in world.kubernetes.items(NODES):
+        node["metadata"]["labels"]["nmi"] = "wanted"
+    for item in filter(is_nmi, world.kubernetes.items(DAEMONSETS)):
+        item["spec"]["template"]["spec"]["nodeSelector"]["nmi"] = "wanted"
     new_pool(world)
-    faults.no_nmi(f"{NEW_POOL}000000")(world)
 
 
 def ends_soon(world: World) -> None:

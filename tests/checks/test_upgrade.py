@@ -267,7 +267,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("upgrade-pool-nmi", "pool-without-nmi"): lambda: pool_nmi(pool(), WANTED, nmi_ready("other")),
     ("upgrade-pool-token", "pool-token"): lambda: asked(OTHER, token_of(CLIENT_ID)),
     ("upgrade-pool-token", "pool-lacks-identity"): lambda: asked(OTHER, NOT_FOUND),
-    ("upgrade-pool-token", "pool-without-token"): lambda: asked(OTHER, NOT_FOUND, tokens=False),
+    ("upgrade-pool-token", "pool-without-token"): lambda: asked(OTHER, http(404, "no azure identity found")),
     ("upgrade-pool-token", "pool-token-of-another-identity"): lambda: asked(OTHER, token_of(OTHER_ID)),
     ("upgrade-pool-token", "pool-younger-than-identity"): lambda: asked(OTHER, NOT_FOUND, objects=YOUNG),
     ("upgrade-pool-token", "node-in-scale-set"): lambda: asked(OTHER, NOT_FOUND),
