@@ -24,7 +24,7 @@ FLOORS: dict[str, float] = {
     "nodes": 99,
     "pods": 7,
     "pods of other namespaces": 99,
-    "pods/exec": 48,
+    "pods/exec": 47,
     "pods/log": 100,
     "secrets": 89,
     "serviceaccounts": 100,
