@@ -4,13 +4,16 @@ from acrcheck.clock import Clock
 from acrcheck.cluster.keyring import Entry, index_key, lookup, matches
 from acrcheck.cluster.pullsecret import FIELDS as PULL_SECRET_FIELDS
 from acrcheck.cluster.reader import (
+    AUTOSCALERS,
     AZURE_ASSIGNED_IDENTITIES,
     AZURE_IDENTITIES,
     AZURE_IDENTITY_BINDINGS,
     AZURE_POD_IDENTITY_EXCEPTIONS,
+    CRON_JOBS,
     DAEMONSETS,
     DEPLOYMENTS,
     EVENTS,
+    JOBS,
     NAMESPACES,
     NODES,
     PODS,
@@ -57,13 +60,16 @@ from acrcheck.wire.door import (
 from acrcheck.wiring import Each, Looking, Maybe
 
 __all__ = [
+    "AUTOSCALERS",
     "AZURE_ASSIGNED_IDENTITIES",
     "AZURE_IDENTITIES",
     "AZURE_IDENTITY_BINDINGS",
     "AZURE_POD_IDENTITY_EXCEPTIONS",
+    "CRON_JOBS",
     "DAEMONSETS",
     "DEPLOYMENTS",
     "EVENTS",
+    "JOBS",
     "NAMESPACES",
     "NODES",
     "PODS",

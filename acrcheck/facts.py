@@ -54,7 +54,9 @@ class Workload:
     namespace: str
     manifest: dict[str, Any]
     coder: bool
-    """True for Coder's control plane."""
+    """True for Coder's control plane, version 1."""
+    coder_v2: bool = False
+    """True for that of version 2, which knows no registries."""
 
     @property
     def values(self) -> dict[str, str]:
@@ -75,8 +77,20 @@ class Workload:
 
     @property
     def _template(self) -> dict[str, Any]:
-        template: dict[str, Any] = self.manifest.get("spec", {}).get("template") or {}
+        if self.kind == "pod":
+            return self.manifest
+        spec = self.manifest.get("spec", {})
+        if self.kind == "cronjob":
+            spec = spec.get("jobTemplate", {}).get("spec", {})
+        template: dict[str, Any] = spec.get("template") or {}
         return template
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """What sets the number of the workload's replicas; empty when nothing does."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,11 @@ class FailedPulls:
     """The images that a pod waits for."""
 
     images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """The workload is meant to get an identity from AAD Pod Identity."""
 
 
 @dataclass(frozen=True, slots=True)

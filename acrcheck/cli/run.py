@@ -30,7 +30,10 @@ Examples:
 
 target_options = options.together(
     options.option(
-        "--workload", type=options.Workload(), default=None, help="The workload (default: Coder's)."
+        "--workload",
+        type=options.Workload(),
+        default=None,
+        help="The workload, of whatever kind, or one of its pods (default: Coder's).",
     ),
     options.option("--registry", default="", metavar="HOST", help="The registry (default: the image's)."),
     options.option("--image", default="", help="An image that must be pullable (default: the workload's)."),

@@ -4,6 +4,7 @@ ORDER = (
     "healthy",
     "story",
     "label",
+    "kinds",
     "binding",
     "nmi",
     "identity",

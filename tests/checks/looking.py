@@ -28,7 +28,7 @@ from acrcheck.api import (
     Subject,
     Vantage,
 )
-from acrcheck.facts import Pod, Workload
+from acrcheck.facts import Pod, PodIdentity, Workload
 from acrcheck.model import Status
 
 F = TypeVar("F")
@@ -45,6 +45,7 @@ RESOURCE_ID = (
 NODE = "aks-nodepool1-12345678-vmss000000"
 NODE_2 = "aks-nodepool1-12345678-vmss000001"
 OTHER_POOL = "aks-gpu-12345678-vmss000000"
+WANTED = PodIdentity()
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 

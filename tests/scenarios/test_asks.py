@@ -15,7 +15,7 @@ HERE_ONLY = {
     "login-probe-pod": "asks by leave only",
 }
 PATH = re.compile(
-    r"/api(?:s/(?P<group>[^/]+))?/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"
+    r"/api(?:s/(?P<group>[^/]+))?/v[12](?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"
 )
 
 Asked = tuple[str, str, bool]
