@@ -6,6 +6,7 @@ from typing import Any
 
 from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
+from acrcheck.helm.values import Place
 from acrcheck.late import dataclass
 from acrcheck.model import Permission, Subject
 from acrcheck.wire.door import Vantage
@@ -127,6 +128,30 @@ class Pod:
     def host_network(self) -> bool:
         """True when it shares its node's network, and so never meets NMI."""
         return bool(self.spec.get("hostNetwork"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChartValues:
+    """The values that somebody gives to Coder's chart, from files or as a release keeps them."""
+
+    values: dict[str, Any]
+    version: str
+    """Of the chart."""
+    assumed: bool
+    """True where nobody said which chart it is: the newest is taken."""
+    origin: str
+    """Where they are from, as a report says it: `values.yaml`, `release coder`."""
+    places: dict[tuple[str | int, ...], Place]
+    """Where each key stands; empty for those of a release."""
+    written: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    """What is written for a value that is no text, where that is known."""
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Say where a key stands, or the nearest map above it."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.places:
+                return str(self.places[path[:end]])
+        return self.origin
 
 
 @dataclass(frozen=True, slots=True)
