@@ -507,3 +507,34 @@ class Manifest:
     layers: tuple[tuple[str, int], ...]
     platforms: tuple[tuple[str, str], ...] = ()
     """For which platforms the config must be; empty where an index said for which it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A pull that is to be tried: of an image, on one node of a pool."""
+
+    image: Image
+    pool: str
+    node: str
+    """Empty where no node of the pool may be asked."""
+    why_not: str = ""
+    """Why none may be."""
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        place = f"node/{self.node}" if self.node else f"pool/{self.pool}"
+        return Subject(
+            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}"})
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletPull:
+    """What a node's kubelet came to with an image, just now, for a throw-away pod; `said` are its words."""
+
+    image: str
+    node: str
+    pool: str
+    ok: bool
+    said: str

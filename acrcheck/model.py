@@ -185,7 +185,8 @@ class Check:
     `look` is a generator function: it yields observations and returns the fact. Its parameters say what
     it needs (fact types, doors, the target). `each` runs it once per subject. `asks` are the (verb, resource)
     pairs it may put to the API server, with a third word "all" where it asks over all namespaces. An optional
-    check may stay unknown without making the run inconclusive.
+    check may stay unknown without making the run inconclusive. `leave` is what `--allow` must name before it asks
+    anything: what it asks counts for a run only then.
     """
 
     id: str
@@ -195,6 +196,7 @@ class Check:
     each: type | None = None
     asks: tuple[tuple[str, ...], ...] = ()
     optional: bool = False
+    leave: str = ""
     category: str = ""
     place: str = ""
 

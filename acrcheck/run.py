@@ -99,7 +99,12 @@ def _run(
             expected="at least one check",
             remedy="acrcheck list",
         )
-    asks = {ask: None for item in wiring.checks if item.check.id in names for ask in item.check.asks}
+    asks = {
+        ask: None
+        for item in wiring.checks
+        if item.check.id in names and (not item.check.leave or item.check.leave in target.allow)
+        for ask in item.check.asks
+    }
     given = {
         Cluster: doors.cluster,
         Wire: doors.wire,

@@ -21,6 +21,8 @@ HELP = """Find the workload and check what it needs to authenticate to and pull 
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
 An ephemeral container (--allow debug-container) cannot be deleted: it ends by itself and stays in the pod's spec.
+With --allow probe-pod the images are really pulled, once per node pool, for pods in which nothing of them runs and
+that are deleted again; --timeout must leave time for that.
 
 \b
 Examples:
@@ -54,7 +56,8 @@ running_options = options.together(
         "--allow",
         type=click.Choice(["debug-container", "probe-pod"]),
         multiple=True,
-        help="Leave to create an ephemeral container, or a pod for the run's time; repeatable.",
+        help="Leave to create an ephemeral container, or pods for the run's time, which also make each node "
+        "pool's kubelet pull the images; repeatable.",
     ),
     options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
     options.option(
