@@ -236,6 +236,13 @@ SCENARIOS = (
         unmended="why a DaemonSet has no pod there, only its owner knows",
     ),
     Scenario(
+        "upgrade-pool-without-token",
+        "pool-not-like-the-others",
+        "before an upgrade: on a pool that may host the next pods NMI has lost the API server",
+        Faulty(before(), new_pool, faults.blind_nmi(f"{NEW_POOL}000000")),
+        unmended="why that pool is another, only its owner knows",
+    ),
+    Scenario(
         "upgrade-pool-of-windows",
         "windows-node",
         "before an upgrade: nothing keeps the next pods from a pool of Windows nodes",
