@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from acrcheck.clock import Clock
 from acrcheck.cluster.hands import Hands
+from acrcheck.cluster.shortlived import LEAVE
 from acrcheck.wire import probe
 from acrcheck.wire.debug import DebugContainers
 from acrcheck.wire.door import (
@@ -29,7 +30,6 @@ from acrcheck.wire.pod import ProbePods
 from acrcheck.wire.vault import Vault
 
 DEBUG_CONTAINER = "debug-container"
-PROBE_POD = "probe-pod"
 T = TypeVar("T")
 
 
@@ -76,7 +76,8 @@ class LiveWire:
         return self._at(vantage, lambda side, place: side.request(place, question), _host(question.url))
 
     def close(self) -> tuple[str, ...]:
-        """Delete the short-lived pods. Gives the `namespace/name` of those that could not be deleted."""
+        """Close connections, delete the short-lived pods. Gives the `namespace/name` of those that are left."""
+        self._local.close()
         return self._pods.close()
 
     def _at(
@@ -91,7 +92,7 @@ class LiveWire:
 
     def _place(self, vantage: Vantage) -> Vantage | Failure:
         """Give the container in which a vantage really is."""
-        makers = {"debug": (DEBUG_CONTAINER, self._debug.place), "pod": (PROBE_POD, self._pods.place)}
+        makers = {"debug": (DEBUG_CONTAINER, self._debug.place), "pod": (LEAVE, self._pods.place)}
         if vantage.kind not in makers:
             return vantage
         leave, make = makers[vantage.kind]

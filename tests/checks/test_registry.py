@@ -58,6 +58,7 @@ from tests.checks.looking import (
     NAMESPACE,
     NODE,
     NODE_2,
+    WANTED,
     Case,
     FakeWire,
     Reply,
@@ -65,6 +66,7 @@ from tests.checks.looking import (
     deployment,
     each,
     http,
+    known,
     look,
     of,
     pod,
@@ -289,6 +291,9 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("registry-tls", "registry-no-handshake"): lambda: shaking(Failure(Trouble.TLS, "wrong version number")),
     ("registry-challenge", "registry-no-challenge"): lambda: challenging(http(200, "{}")),
+    ("registry-challenge", "registry-login-page"): lambda: challenging(
+        http(200, "<html>Log in</html>", "text/html")
+    ),
     ("registry-challenge", "registry-challenge-not-acr"): lambda: challenging(
         http(401, "", www_authenticate='Bearer realm="https://auth.docker.io/token"')
     ),
@@ -412,7 +417,9 @@ def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **fac
     asked: Each[Tokens] = facts.get("asked", Each())
     owned: Each[OwnToken] = facts.get("owned", Each())
     nodes: Maybe[Nodes] = facts.get("nodes", unknown())
-    looking = paths(each(*pods), asked, owned, nodes, keyrings, workload(manifest), target or Target())
+    looking = paths(
+        each(*pods), asked, owned, nodes, keyrings, workload(manifest), known(WANTED), target or Target()
+    )
     return list(look(looking)[1])
 
 
@@ -550,7 +557,7 @@ def test_acrs_challenge_is_read_however_it_is_spaced(header: str) -> None:
     ("answer", "kind"),
     [
         (http(401, "{}"), "registry-no-challenge"),
-        (http(302, "", location="https://login.example"), "registry-no-challenge"),
+        (http(302, "", location="https://login.example"), "registry-login-page"),
         (http(404, "nothing"), "registry-no-challenge"),
         (http(401, "", www_authenticate='Basic realm="x"'), "registry-challenge-not-acr"),
         (http(401, "", www_authenticate="Bearer"), "registry-challenge-not-acr"),
