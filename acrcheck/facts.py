@@ -422,6 +422,8 @@ class Route:
     path: Path
     image: ImageReference | None
     credentials: tuple[Credential, ...] = ()
+    shared: Subject | None = None
+    """Of the token, where one is for several images of a repository; None where it is for this route alone."""
 
     @property
     def platforms(self) -> tuple[tuple[str, str], ...]:
@@ -436,6 +438,18 @@ class Route:
         secrets = (f"secret/{item.secret}" for item in self.credentials)
         place = frozenset({*self.path.place, f"image/{self.image}", *secrets})
         return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one token is asked for: path × repository × credentials. The first of the routes that it is for."""
+
+    route: Route
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about; by this a route finds its token."""
+        return self.route.shared or self.route.subject
 
 
 @dataclass(frozen=True, slots=True)

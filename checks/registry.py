@@ -19,6 +19,7 @@ from acrcheck.api import (
     Observation,
     Resolve,
     Response,
+    Subject,
     Target,
     Trouble,
     Wire,
@@ -32,6 +33,7 @@ from acrcheck.azure.image import ImageReference
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Claim,
     Credential,
     Keyring,
     Open,
@@ -328,13 +330,40 @@ def routes(found: Each[Path], keyrings: Each[Keyring]) -> Looking[Each[Route]]:
         if ring.credentials and wanted:
             ways += [Route(path, wanted, ring.credentials) for path in found if path.host == wanted.host][:1]
     yield from ()
-    return Each(tuple((way.subject, way) for way in ways))
+    return Each(tuple((way.subject, way) for way in _sharing(ways)))
+
+
+def _sharing(ways: list[Route]) -> list[Route]:
+    """Have the routes to images of one repository, with the same credentials, share a token."""
+    groups: dict[Any, list[Route]] = {}
+    for way in ways:
+        if way.credentials and way.image:
+            key = way.path.subject, way.image.repository, way.credentials
+            groups.setdefault(key, []).append(way)
+    shared: dict[Subject, Subject] = {}
+    for (path, repository, _), group in groups.items():
+        if len(group) > 1:
+            place = frozenset().union(*(way.subject.scope for way in group))
+            name = f"{path.name.partition(' ')[0]} → {group[0].path.host}/{repository}"
+            shared |= {way.subject: Subject(name, place) for way in group}
+    return [replace(way, shared=shared.get(way.subject)) for way in ways]
+
+
+def claims(ways: Each[Route]) -> Looking[Each[Claim]]:
+    """Which tokens the ways take: one for each repository and its credentials."""
+    found: dict[Subject, Claim] = {}
+    for way in ways:
+        claim = Claim(way)
+        found.setdefault(claim.subject, claim)
+    yield from ()
+    return Each(tuple(found.items()))
 
 
 def access(
-    route: Route, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
+    claim: Claim, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
 ) -> Looking[AccessToken | None]:
     """The registry's token really grants pull and metadata_read on the image's repository."""
+    route = claim.route
     image = need_image(route)
     asked = _on_path(challenged, route, "registry-challenge")
     client = Client(route.path, wire, clock)
@@ -485,12 +514,13 @@ CHECKS = (
         asks=asking.EXEC,
     ),
     Check("registry-routes", "the ways to pull its images are known", routes),
+    Check("registry-tokens", "the tokens that they take are known", claims),
     Check(
         "registry-scope",
         "it grants pull on the repository",
         access,
         sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, OPEN, NOT_ASKED, *SECRETS_SEEN, *SENDING),
-        each=Route,
+        each=Claim,
         asks=asking.EXEC,
     ),
     Check(
