@@ -103,6 +103,7 @@ UNSTAGED = {
         ),
         "test_kubelet_pull stages pulls of its own, and looks at what the API server was asked",
     ),
+    "abac-read": "the identity of the test cluster has roles on the registry alone",
     "healthy-from-here": "the machine that asks trusts and resolves nothing of the test cluster's Azure",
     "healthy-on-chosen-node": "test_probe stages such pods, and looks at what the API server was asked",
     "healthy-ten-replicas": "the machine is too small for ten pods beside all others",
