@@ -214,6 +214,8 @@ class Node:
     scale_set: str
     os: str
     arch: str
+    public: tuple[str, ...] = ()
+    """Its own addresses outside of the cluster; most nodes have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +387,8 @@ class Path:
     platforms: tuple[tuple[str, str], ...] = ()
     """Operating system and architecture of the node it begins at, then those of the workload's other nodes; empty
     where that is not known."""
+    public: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    """The public addresses of the workload's nodes, by their names; None where the nodes are not known."""
 
     @property
     def name(self) -> str:

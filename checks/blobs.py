@@ -165,7 +165,7 @@ class _Blobs:
             raise ToldError
         # Elsewhere than at the registry a refusal is the storage's, in words of its own.
         if host == self.client.path.host or answer.status == TOO_MANY:
-            refused = tuple(refusal(answer, host, tries))
+            refused = tuple(refusal(answer, self.client.path, host, tries))
             yield from refused
             if refused:
                 raise ToldError

@@ -144,6 +144,16 @@ SECRETS_SEEN = (
 )
 """What a registry may say to a pull secret's credentials."""
 
+ARM_TELLS = {
+    acr.ADMIN: "whether the account is on: az acr show --name {username} --query adminUserEnabled",
+    acr.PRINCIPAL: "until when its secrets are good: az ad app credential list --id {username} --query "
+    "'[].endDateTime'; which roles it has: az role assignment list --all --assignee {username}",
+    acr.SCOPED_TOKEN: "whether it is on, until when its passwords are good, and its scope map: "
+    "az acr token show --registry {registry} --name {username}",
+    acr.ENTRA_TOKEN: "which roles its identity has: az role assignment list --all --assignee OBJECT_ID",
+}
+"""What the registry does not say of a credential that it refused, by its kind."""
+
 F = TypeVar("F")
 OK, UNAUTHORIZED = 200, 401
 OPEN_SCHEME = "none"
@@ -455,9 +465,11 @@ def _try(client: Client, image: ImageReference, asked: Challenged, credential: C
     if token is None:
         said = acr.error_of(answer)[1]
         kind = _refusal(credential, said)
-        return None, kind(**values, status=answer.status, said=said, evidence=acr.evidence_of(answer))
+        evidence = acr.evidence_of(answer) | _arm_tells(credential, host)
+        return None, kind(**values, status=answer.status, said=said, evidence=evidence)
     if not token.pulls:
-        return None, SECRET_WITHOUT_PULL(**values, actions=token.granted, repository=image.repository)
+        values |= {"actions": token.granted, "repository": image.repository}
+        return None, SECRET_WITHOUT_PULL(**values, evidence=_arm_tells(credential, host))
     return token, None
 
 
@@ -467,6 +479,13 @@ def _refusal(credential: Credential, said: str) -> Kind:
         unknown = "not registered" in said
         return PRINCIPAL_UNKNOWN if unknown else PRINCIPAL_REFUSED
     return REFUSALS.get(credential.kind, NAME_REFUSED)
+
+
+def _arm_tells(credential: Credential, host: str) -> dict[str, str]:
+    """What a registry's refusal leaves open, and Azure itself would tell of a credential of this kind."""
+    told = ARM_TELLS.get(credential.kind, "")
+    registry = host.partition(".")[0]
+    return {"azureKnows": told.format(username=credential.username, registry=registry)} if told else {}
 
 
 REFUSALS = {acr.ADMIN: ADMIN_REFUSED, acr.ENTRA_TOKEN: ENTRA_TOKEN_REFUSED}

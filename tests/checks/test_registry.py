@@ -444,6 +444,32 @@ def test_one_pod_of_each_node_is_a_path_the_one_with_a_token_first() -> None:
     assert (second.pod, second.tokens, second.vantage.kind, second.platforms) == ("c", None, "exec", ())
 
 
+def test_from_here_there_is_one_path() -> None:
+    """With the tokens of the first pod that has them; nothing is asked inside a cluster."""
+    one, two = pod("coderd-1"), pod("coderd-2", node=NODE_2)
+    (only,) = chosen(
+        one,
+        two,
+        target=Target(vantage="local"),
+        owned=Each((of(two, OWN),)),
+        asked=Each((of(two, Tokens(EXEC, None, None, None)),)),
+    )
+    assert (only.pod, only.node, only.vantage, only.tokens) == ("", "", Vantage("local"), OWN)
+    assert only.subject.name == f"here → {HOST}"
+
+
+def test_a_vantage_that_was_chosen_is_taken_on_its_node() -> None:
+    """Beside each pod, or beside one on the node that was named."""
+    one, two = pod("coderd-1"), pod("coderd-2", node=NODE_2)
+    beside = chosen(one, two, target=Target(vantage="debug"))
+    assert [(item.vantage.kind, item.vantage.pod, item.node) for item in beside] == [
+        ("debug", "coderd-1", NODE),
+        ("debug", "coderd-2", NODE_2),
+    ]
+    (there,) = chosen(one, two, target=Target(vantage="pod", node="aks-other"))
+    assert (there.vantage.node, there.node, there.platforms) == ("aks-other", "aks-other", ())
+
+
 def test_pods_that_do_not_run_are_no_paths() -> None:
     """Nothing can be asked from inside them."""
     assert chosen(pod(exec_problem="CrashLoopBackOff")) == []
@@ -582,6 +608,23 @@ def test_a_denied_address_and_the_correlation_id_are_evidence() -> None:
     (seen,), _ = look(challenging(SENDING["registry-ip-denied"]))
     assert seen.values["ip"] == "20.249.167.56"
     assert seen.evidence == {"status": 403, "correlationId": CORRELATION, "code": "DENIED"}
+
+
+@pytest.mark.parametrize(
+    ("public", "said"),
+    [
+        (None, ""),
+        (((NODE, ()),), "the nodes have none of their own"),
+        (((NODE, ("20.249.167.56",)),), f"it is that of node {NODE}"),
+        (((NODE, ("20.1.1.1",)),), "it is none of the nodes' own, 20.1.1.1"),
+    ],
+)
+def test_a_denied_address_is_compared_with_the_nodes(public: Any, said: str) -> None:
+    """So that the right address is allowed: a node's, or that of what all of them leave by."""
+    fake = wire(SENDING["registry-ip-denied"])
+    (seen,), _ = look(challenge(path(public=public), Trusted("CN=x"), fake, CLOCK))
+    assert said in seen.text
+    assert ("(" in seen.text) == bool(said)
 
 
 def test_a_denied_address_may_be_escaped() -> None:
@@ -1066,3 +1109,20 @@ def test_other_credentials_take_another_token() -> None:
     assert Claim(first).subject != Claim(second).subject
     with pytest.raises(NotApplicableError):
         look(manifest(second, holding(first), wire(), CLOCK))
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (ADMIN, "az acr show --name acme"),
+        (PRINCIPAL, f"az ad app credential list --id {CLIENT_ID}"),
+        (SCOPED, "az acr token show --registry acme --name puller"),
+        (ENTRA, "az role assignment list"),
+    ],
+)
+def test_what_only_azure_itself_knows_of_a_refused_credential_is_said(who: Credential, told: str) -> None:
+    """The registry answers 401 to all of them."""
+    (seen,), _ = look(pulling(REFUSED_EXCHANGE, credentials=(who,)))
+    assert told in seen.evidence["azureKnows"]
+    (seen,), _ = look(pulling(granting("metadata_read"), credentials=(who,)))
+    assert told in seen.evidence["azureKnows"]
