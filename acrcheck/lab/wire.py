@@ -210,7 +210,8 @@ class LabWire:
         return Place(self._probe(pod, vantage.node) if vantage.kind == "pod" else pod, environment)
 
     def _probe(self, like: Json, node: str) -> Json:
-        """The short-lived pod on a node: of the other's labels it has only the binding's."""
+        """The short-lived pod on that node: of the other's labels it has only the binding's."""
+        node = node or like["spec"]["nodeName"]
         key = like["metadata"]["namespace"], like["metadata"]["name"], node
         with self._lock:
             if key not in self._probes:
@@ -224,7 +225,7 @@ class LabWire:
                     "serviceAccountName": like["spec"].get("serviceAccountName"),
                     "containers": [container],
                 }
-                pod = self._world.kubernetes.run_pod(metadata, spec, node or like["spec"]["nodeName"])
+                pod = self._world.kubernetes.run_pod(metadata, spec, node)
                 self._probes[key] = pod
                 self._world.settle()
             return self._probes[key]

@@ -32,9 +32,9 @@ _HOPELESS = {
 
 
 class Once:
-    """Makes one place for each workload's pod and node, and remembers it.
+    """Makes one place for each pod of a workload and node, and remembers it. Safe for threads.
 
-    Safe for threads; pods don't wait for each other.
+    Those of different pods and nodes don't wait for each other.
     """
 
     def __init__(self, make: Callable[[Vantage, Callable[[], str]], Vantage | Failure]) -> None:
