@@ -56,6 +56,7 @@ from acrcheck.facts import (
 from . import THRESHOLDS, asking, chart
 from .binding import IN_SCALE_SET, RESOURCE_GROUP, is_ready, nmi_pods, scale_set_of
 from .label import LABEL
+from .manifests import need_token
 from .objects import mapping, mappings, moment, name, number, text, texts
 from .trial import LEAVE, may_host, operating_system, pool_of
 from .workload import CHART
@@ -201,12 +202,13 @@ def pod_now(
 
 
 def route_now(
-    route: Route, planned: Upcoming, granted: Maybe[AccessToken], manifest: Maybe[Manifest]
+    route: Route, planned: Upcoming, tokens: Each[AccessToken], manifest: Maybe[Manifest]
 ) -> Looking[None]:
     """The image can be had on this way."""
     del planned  # before an upgrade only
-    if Status.FAIL in {granted.status, manifest.status}:
-        what = "the registry grants no pull" if granted.status is Status.FAIL else "its manifest is not given"
+    token = need_token(route, tokens)
+    if not token.pulls or manifest.status is Status.FAIL:
+        what = "its manifest is not given" if token.pulls else "the registry grants no pull"
         yield ROUTE_NOT_NOW(image=route.image or route.path.host, pod=route.path.begins, what=what)
 
 

@@ -22,6 +22,7 @@ from acrcheck.api import (
 )
 from acrcheck.azure.image import parse_image
 from acrcheck.facts import (
+    AccessToken,
     ApiServer,
     Identity,
     IdentityObjects,
@@ -239,6 +240,13 @@ def pod_is(complete: bool = True, token: Maybe[Any] | None = None, **more: Any) 
 
 
 ROUTE = Route(Path("coderd-1", NODE, Vantage("exec"), "acme.azurecr.io"), parse_image(IMAGE))
+
+
+def token(action: str) -> Each[AccessToken]:
+    """The route's token, with one right."""
+    return Each(((ROUTE.shared or ROUTE.subject, AccessToken("<token:1>", frozenset({action}))),))
+
+
 YOUNG = IdentityObjects((identity(),), (binding(),), None, everywhere=True)
 YOUNG.identities[0]["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
 NOT_FOUND = http(400, '{"error":"invalid_request","error_description":"Identity not found"}')
@@ -246,7 +254,9 @@ NOT_FOUND = http(400, '{"error":"invalid_request","error_description":"Identity 
 CASES: dict[tuple[str, str], Case] = {
     ("upgrade-plan", "upgrade-planned"): lambda: planned(deployed(), GATE),
     ("upgrade-pods-now", "upgrade-pod-not-well"): lambda: pod_is(ready=False),
-    ("upgrade-images-now", "upgrade-image-not-had"): lambda: route_now(ROUTE, plan(), failing(), unknown()),
+    ("upgrade-images-now", "upgrade-image-not-had"): lambda: route_now(
+        ROUTE, plan(), token("push"), unknown()
+    ),
     ("upgrade-steps", "upgrade-skips-minors"): lambda: steps(
         plan("1.42.0"), ApiServer("v1.36.3"), deployed()
     ),
@@ -422,7 +432,11 @@ def test_what_is_well_or_unknown_does_not_stop_it() -> None:
     """What is unknown is said where it was looked for."""
     assert sight(pod_is()) == []
     assert sight(pod_is(token=unknown())) == []
-    assert sight(route_now(ROUTE, plan(), known(object()), known(object()))) == []  # type: ignore[arg-type]  # any fact
+    assert sight(route_now(ROUTE, plan(), token("pull"), unknown())) == []
+    assert sight(route_now(ROUTE, plan(), token("pull"), failing())) == ["upgrade-image-not-had"]
+    with pytest.raises(NotApplicableError) as blocked:
+        look(route_now(ROUTE, plan(), Each[AccessToken](), unknown()))
+    assert blocked.value.blocked_by == "registry-scope"
 
 
 def pulled_on(*names: str, ok: bool = True, target: Target = GATE) -> Looking[None]:
