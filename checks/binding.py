@@ -23,7 +23,6 @@ from acrcheck.api import (
     Maybe,
     NotApplicableError,
     Observation,
-    Outcome,
     Resource,
     Status,
     Subject,
@@ -208,7 +207,7 @@ def identity_objects(found: Crds, workload: Workload, cluster: Cluster) -> Looki
 def _read(cluster: Cluster, resource: Resource, where: str) -> tuple[list[dict[str, Any]], bool]:
     """Read a resource of all namespaces; only of the workload's where no more is permitted."""
     answer = cluster.list(resource)
-    if answer.outcome is Outcome.FORBIDDEN:
+    if answer.too_wide:
         return cluster.list(resource, where).items(), False
     return answer.items(), True
 
@@ -217,7 +216,7 @@ def _exceptions(cluster: Cluster, where: str) -> tuple[dict[str, Any], ...] | No
     """Read the exceptions. That nobody may see them hides no binding and no identity."""
     for scope in ("", where):
         answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS, scope)
-        if answer.outcome is not Outcome.FORBIDDEN:
+        if not answer.too_wide:
             return tuple(answer.items())
     return None
 
@@ -624,7 +623,7 @@ def assigned(pod: Pod, found: Bound, nmis: Nmis, cluster: Cluster) -> Looking[As
     if node is None or node.mode != "standard":
         raise NotApplicableError("managed mode has no AzureAssignedIdentity")
     answer: Answer = cluster.list(AZURE_ASSIGNED_IDENTITIES)
-    if answer.outcome is Outcome.FORBIDDEN:
+    if answer.too_wide:
         # MIC keeps them in `default`, whatever the pod's namespace; only where it is forced in the identity's.
         answer = cluster.list(AZURE_ASSIGNED_IDENTITIES, pod.namespace if node.namespaced else "default")
     mine = [

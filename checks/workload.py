@@ -139,7 +139,7 @@ def _discovered(cluster: Cluster, target: Target) -> dict[str, Any]:
     labels = f"{CODER} in ({','.join(CODER_NAMES)})"
     answer = cluster.list(DEPLOYMENTS, target.namespace, labels)
     place = target.namespace
-    if answer.outcome is Outcome.FORBIDDEN and not place:
+    if answer.too_wide and not place:
         place = target.context_namespace or "default"
         answer = cluster.list(DEPLOYMENTS, place, labels)
     found = answer.items()

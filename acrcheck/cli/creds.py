@@ -44,12 +44,11 @@ Exit codes: 0 good, 1 not, 2 usage, 3 inconclusive.
 @options.presentation
 def command(image: str, **given: Any) -> int:
     """Try a user name and password on an image."""
-    from acrcheck.bundle.tape import Tape
+    from acrcheck.bundle.store import Store
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.run import show
     from acrcheck.cli.version import installed
     from acrcheck.clock import SystemClock
-    from acrcheck.cluster.recorded import recorded
     from acrcheck.run import Doors, Options, run
     from acrcheck.target import Target
     from acrcheck.wire.local import LocalWire
@@ -61,7 +60,7 @@ def command(image: str, **given: Any) -> int:
     target = _with_credential(target, given, vault)
     causes = load_causes(builtin_dir(), load_checks(builtin_dir()))
     checks = load_checks(builtin_dir(), "CREDENTIAL_ORDER")
-    doors = Doors(recorded(Tape()), LocalWire(vault, clock))
+    doors = Doors(Store(), LocalWire(vault, clock))
     chosen = Options(timeout=given["timeout"], metadata={"version": installed(), "image": image})
     report, _ = run(target, doors, clock, checks, causes, chosen)
     show(report, given)

@@ -32,6 +32,14 @@ class Progress:
             line = f"{self._done} done, now: {event.check.title}{about}"
             self._show(line[: shutil.get_terminal_size().columns - 1])
 
+    def reading(self, number: int, count: int, name: str) -> None:
+        """Show what is being read for a bundle; called from several threads."""
+        with self._lock:
+            if self._on:
+                self._show(
+                    f"reading {number + 1} of {count}: {name}"[: shutil.get_terminal_size().columns - 1]
+                )
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,6 +9,7 @@ from acrcheck.azure.clouds import NAMES
 from acrcheck.cli import options
 from acrcheck.cli.errors import Session
 from acrcheck.cli.output import UNSEEN_WIDTH, look, write
+from acrcheck.cli.recording import redaction, redactor, taping
 
 if TYPE_CHECKING:
     from acrcheck.cluster.kubeconfig import ConnectionFlags
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from acrcheck.run import Options
     from acrcheck.target import Target
 
+TAPE = options.TAPE
 HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
@@ -25,7 +27,7 @@ An ephemeral container (--allow debug-container) cannot be deleted: it ends by i
 Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
-  acrcheck run --only token,registry --report json=report.json
+  acrcheck run --only token,registry --report json=report.json --report tape=run.tape
 """
 
 target_options = options.together(
@@ -70,6 +72,7 @@ running_options = options.together(
 @options.config_file
 @target_options
 @running_options
+@redaction
 @options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
 @options.presentation
 @options.connection
@@ -89,6 +92,7 @@ def _session(ctx: click.Context, given: dict[str, Any]) -> Session:
 
 
 def _run(given: dict[str, Any]) -> int:
+    from acrcheck.bundle.tapefile import Header
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.progress import Progress
     from acrcheck.clock import SystemClock
@@ -96,18 +100,20 @@ def _run(given: dict[str, Any]) -> int:
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    chosen = _options(given)
+    chosen = options_of(given)
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
 
     clock = SystemClock()
-    with opened(connection_flags(given), _target(given), clock, os.environ) as world, Progress() as progress:
+    tapes = [path for form, path in given["reports"] if form == TAPE]
+    with opened(connection_flags(given), target_of(given), clock, os.environ) as world:
         chosen.metadata["cluster"] = world.connection.server
-        report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
+        header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
+        with taping(tapes, header, redactor(given)) as tape, Progress() as progress:
+            report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
     show(report, given)
-    for form, path in given["reports"]:
-        _save(report, form, path, given["verbose"])
+    save(report, given)
     return report.exit_code
 
 
@@ -127,6 +133,13 @@ def show(report: "Report", given: dict[str, Any]) -> None:
         how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
         text = terminal.render(report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose)
         write(text, color=how.color)
+
+
+def save(report: "Report", given: dict[str, Any]) -> None:
+    """Write a report to the files that were asked for; tapes are written while the run goes on."""
+    for form, path in given["reports"]:
+        if form != TAPE:
+            _save(report, form, path, given["verbose"])
 
 
 def _save(report: "Report", form: str, path: str, verbose: int) -> None:
@@ -159,7 +172,8 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def _target(given: dict[str, Any]) -> "Target":
+def target_of(given: dict[str, Any]) -> "Target":
+    """Take the target out of what was given."""
     from acrcheck.target import Target
 
     return Target(
@@ -175,7 +189,8 @@ def _target(given: dict[str, Any]) -> "Target":
     )
 
 
-def _options(given: dict[str, Any]) -> "Options":
+def options_of(given: dict[str, Any]) -> "Options":
+    """Take how to run out of what was given."""
     from uuid import uuid4
 
     from acrcheck.cli.version import installed
