@@ -17,7 +17,7 @@ from acrcheck.model import Cause, Report, Result
 from acrcheck.target import Target
 from acrcheck.wire import recorded as taped_wire
 from acrcheck.wire.door import Wire
-from acrcheck.wiring import wire
+from acrcheck.wiring import Wiring, wire
 
 GIVEN = frozenset({Cluster, Wire, Target, Plan})
 
@@ -91,7 +91,7 @@ def _run(
     observe: Observer,
 ) -> Report:
     target.refuse_malformed()
-    wiring = wire(checks.checks, GIVEN | {Clock}, gate=Allowed)
+    wiring = wiring_of(checks)
     refuse_unknown_names(checks, options)
     chosen, names = select(wiring, options.only, options.skip)
     if not chosen:
@@ -127,6 +127,11 @@ def _run(
         fail_on_warn=options.fail_on_warn,
         kubectl=target.kubectl,
     )
+
+
+def wiring_of(checks: Checks) -> Wiring:
+    """Order the checks as a run does."""
+    return wire(checks.checks, GIVEN | {Clock}, gate=Allowed)
 
 
 def _where(target: Target, results: tuple[Result, ...], values: dict[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What all tests share: golden files."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 # A busy machine makes examples slowly; that says nothing about what is tested.
 settings.register_profile("acrcheck", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("acrcheck")
+
+# A shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -225,12 +225,29 @@ class Account:
 
     Attributes:
         name: the registry's own for the admin user, an application's id for a service principal.
-        actions: what it may do with every repository.
+        actions: what it may do with its repositories.
+        repositories: those of its scope map, `prefix/*` for a whole prefix; empty for all.
+        enabled: whether a token's status is that.
+        expires: when its password does; None for never.
     """
 
     name: str
     password: str
     actions: list[str] = field(default_factory=lambda: ["pull", "metadata_read"])
+    repositories: list[str] = field(default_factory=list)
+    enabled: bool = True
+    expires: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it may log in at all."""
+        return self.enabled and (self.expires is None or now < self.expires)
+
+    def covers(self, repository: str) -> bool:
+        """Whether its scope map names a repository."""
+        return not self.repositories or any(
+            repository.startswith(entry[:-1]) if entry.endswith("*") else repository == entry
+            for entry in self.repositories
+        )
 
 
 @dataclass

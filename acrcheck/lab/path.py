@@ -132,7 +132,7 @@ class Path:
         request.extensions["server"] = self.open(place, host, seconds)
         request.extensions["client"] = self._world.network.egress
         canned = self._canned(request)
-        return _giving(canned) if canned else self._hosts
+        return giving(canned) if canned else self._hosts
 
     def _metadata(self, place: Place, request: httpx.Request, seconds: float) -> Handler:
         """Who answers at 169.254.169.254: a proxy, NMI of the node, IMDS of the node, or nobody."""
@@ -141,7 +141,7 @@ class Path:
             world.clock.sleep(seconds)
             raise StoppedError(Trouble.CONNECT_TIMEOUT)
         if through_proxy(place.environment):
-            return _giving(world.network.proxy)
+            return giving(world.network.proxy)
         self.open(place, IMDS, seconds)
         shared = place.pod["spec"].get("hostNetwork")
         if not shared and any(cluster.imds_restricted for cluster in world.azure.clusters):
@@ -211,7 +211,9 @@ def through_proxy(environment: Mapping[str, str]) -> bool:
     return not {"*", IMDS} & {entry.strip() for entry in exempt.split(",")}
 
 
-def _giving(canned: Canned) -> Handler:
+def giving(canned: Canned) -> Handler:
+    """Somebody who answers everything alike."""
+
     def answer(request: httpx.Request) -> httpx.Response:
         body = b"" if request.method == "HEAD" else canned.body.encode()
         return httpx.Response(canned.status, headers=list(canned.headers), content=body)

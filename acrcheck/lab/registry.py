@@ -132,7 +132,7 @@ class RegistryFront:
             token = self._refresh_token(azure, registry, principal)
             return self._brief(200, compact({"refresh_token": token}), correlation)
         if request.url.path == "/oauth2/token" and request.method in {"POST", "GET"}:
-            account = _account(request, registry, correlation)
+            account = _account(request, registry, self._clock.now(), correlation)
             if account is None and registry.anonymous_pull and _shows_nothing(request):
                 account = ANONYMOUS
             if account is not None:
@@ -211,7 +211,7 @@ class RegistryFront:
             kind, _, rest = scope.partition(":")
             name, _, text = rest.rpartition(":")
             actions = [action for action in text.split(",") if action in account.actions]
-            if actions:
+            if actions and account.covers(name):
                 access.append({"type": kind, "name": name, "actions": actions})
         return self._token_of(azure, registry, account.name, access)
 
@@ -486,7 +486,7 @@ def _asked_of_token_endpoint(
     return [scope for text in scopes for scope in text.split()], token
 
 
-def _account(request: httpx.Request, registry: Registry, correlation: str) -> Account | None:
+def _account(request: httpx.Request, registry: Registry, now: datetime, correlation: str) -> Account | None:
     """Whose name and password a request for a token carries; None when it carries a refresh token or nothing.
 
     The words are those of docker-login#46 and mindaro#45 on GitHub; what is asked first is the lab's own choice.
@@ -498,7 +498,7 @@ def _account(request: httpx.Request, registry: Registry, correlation: str) -> Ac
     if user == registry.name and not registry.admin_user_enabled:
         known = []
     for item in known:
-        if item.password == password:
+        if item.password == password and item.holds(now):
             return item
     if not GUID.fullmatch(user):
         raise _unauthorized(correlation)

@@ -24,8 +24,9 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", 
 class Server:
     """A listening socket with a simulated service behind it; a context manager that serves until its end.
 
-    The handler finds the peer's address in `request.extensions["client"]` and in
-    `request.extensions["closed"]` a function that says whether the peer has hung up. A handler that raises
+    The handler finds the peer's address in `request.extensions["client"]`, in `request.extensions["server"]`
+    the address that the peer connected to, and in `request.extensions["closed"]` a function that says whether
+    the peer has hung up. A handler that raises
     an httpx transport error has its connection reset: a listening socket cannot refuse any more. To refuse
     connections, stop the server.
 
@@ -183,7 +184,11 @@ class _Connection(BaseHTTPRequestHandler):
             target = httpx.URL(target).raw_path.decode("ascii")
         content = self._body()
         headers = list(self.headers.items())
-        extensions = {"client": self.client_address[0], "closed": self._closed}
+        extensions = {
+            "client": self.client_address[0],
+            "server": self.connection.getsockname()[0],
+            "closed": self._closed,
+        }
         return httpx.Request(
             self.command,
             f"{scheme}://{host}{target}",

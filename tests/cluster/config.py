@@ -7,20 +7,25 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from acrcheck.lab.azure import ManagedIdentity
 from acrcheck.lab.rsa import RsaSigner
-from tests.cluster import images, pki
+from tests.cluster import front, images, pki
 from tests.cluster.layout import (
     AZURE,
     BACKEND_PORT,
     DNS,
     MIRROR_PORT,
+    NODE_RESOURCE_GROUP,
     NODES,
     SERVICE_API,
+    SUBSCRIPTION,
     Layout,
     Node,
     cache,
 )
 
+WILDCARDS = ("*.azurecr.io", "*.eastus.data.azurecr.io", "*.blob.core.windows.net")
+PROVIDER = "acr-credential-provider"
 MIRRORED = ("docker.io", "mcr.microsoft.com", "registry.k8s.io")
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -34,12 +39,13 @@ AUDIT_POLICY = {
 }
 
 
-def write(layout: Layout, azure_names: tuple[str, ...], signer: RsaSigner) -> None:
+def write(layout: Layout, azure_names: tuple[str, ...], identity: ManagedIdentity, signer: RsaSigner) -> None:
     """Fill a new cluster's folder.
 
     Args:
         layout: the cluster.
         azure_names: the host names under which the simulated Azure is reached.
+        identity: the nodes' own.
         signer: of the simulated registry's access tokens.
     """
     (layout.state / "log").mkdir(parents=True)
@@ -47,9 +53,8 @@ def write(layout: Layout, azure_names: tuple[str, ...], signer: RsaSigner) -> No
     (layout.state / "ca.crt").write_bytes(authority.pair.certificate)
     _write_control_plane(layout, authority)
     for node in NODES:
-        _write_node(layout, node, authority)
-    azure = pki.azure_authority(cache()).issue(azure_names[0], "", azure_names)
-    azure.write(layout.state, "azure")
+        _write_node(layout, node, authority, identity)
+    _write_azure_certificates(layout, azure_names)
     (layout.state / "trusted.crt").write_bytes(images.trusted_certificates())
     pki.Pair(signer.certificate_pem, signer.key_pem).write(layout.state, "tokens")
     _json(layout.state / "mirror.json", _registry(layout, "mirror", MIRROR_PORT))
@@ -57,10 +62,23 @@ def write(layout: Layout, azure_names: tuple[str, ...], signer: RsaSigner) -> No
     write_hosts(layout, azure_names)
 
 
+def _write_azure_certificates(layout: Layout, names: tuple[str, ...]) -> None:
+    """What Azure shows, what somebody on the way shows in its place, and one that has run out."""
+    covered = (*names, *WILDCARDS)
+    authority = pki.azure_authority(cache())
+    authority.issue(names[0], "", covered).write(layout.state, "azure")
+    authority.issue(WILDCARDS[0], "", covered, days=-3).write(layout.state, "expired")
+    inspection = pki.Authority.new("Contoso TLS Inspection CA")
+    inspection.issue(WILDCARDS[0], "Contoso", covered).write(layout.state, "intercepted")
+
+
 def write_hosts(layout: Layout, names: tuple[str, ...]) -> None:
     """Decide which names the cluster's DNS server knows; it has to be told by a SIGHUP."""
     lines = [f"{SERVICE_API} kubernetes.default.svc kubernetes.default.svc.cluster.local"]
-    layout.hosts.write_text("\n".join([*lines, *(f"{AZURE} {name}" for name in names), ""]))
+    ways = front.read(layout.state)
+    addresses = {name: ways[name].address if name in ways else AZURE for name in (*names, *ways)}
+    lines += [f"{address} {name}" for name, address in addresses.items() if address]
+    layout.hosts.write_text("\n".join([*lines, ""]))
 
 
 def write_registry(layout: Layout, login_server: str) -> None:
@@ -128,9 +146,9 @@ def _kubeconfig(layout: Layout, path: Path, pair: pki.Pair) -> None:
     )
 
 
-def _write_node(layout: Layout, node: Node, authority: pki.Authority) -> None:
+def _write_node(layout: Layout, node: Node, authority: pki.Authority, identity: ManagedIdentity) -> None:
     folder = layout.node(node)
-    for part in ("cni", "containerd", "kubelet", "certs.d"):
+    for part in ("cni", "containerd", "kubelet", "certs.d", "credential-provider"):
         (folder / part).mkdir(parents=True)
     authority.issue(node.name, "system:nodes", (node.name, node.ip)).write(folder, "kubelet")
     user = authority.issue(f"system:node:{node.name}", "system:nodes")
@@ -138,6 +156,9 @@ def _write_node(layout: Layout, node: Node, authority: pki.Authority) -> None:
     _json(folder / "cni" / "10-bridge.conflist", _network(folder, node))
     (folder / "containerd.toml").write_text(_containerd(folder, node))
     _json(folder / "kubelet.json", _kubelet(layout, folder, node))
+    _json(layout.azure_json(node), _azure_json(identity))
+    _json(folder / "credential-provider.json", _provider(layout.azure_json(node)))
+    (folder / "credential-provider" / PROVIDER).symlink_to(images.programs() / PROVIDER)
     for host in MIRRORED:
         (folder / "certs.d" / host).mkdir()
         url = f"http://{layout.address}:{MIRROR_PORT}"
@@ -225,6 +246,38 @@ def _kubelet(layout: Layout, folder: Path, node: Node) -> dict[str, Any]:
         "eventRecordQPS": 0,
         "kubeAPIQPS": 200,
         "kubeAPIBurst": 400,
+    }
+
+
+def _azure_json(identity: ManagedIdentity) -> dict[str, Any]:
+    """A node's azure.json in a cluster with managed identities."""
+    return {
+        "cloud": "AzurePublicCloud",
+        "tenantId": identity.tenant_id,
+        "subscriptionId": SUBSCRIPTION,
+        "resourceGroup": NODE_RESOURCE_GROUP,
+        "location": "eastus",
+        "vmType": "vmss",
+        "aadClientId": "msi",
+        "aadClientSecret": "msi",
+        "useManagedIdentityExtension": True,
+        "userAssignedIdentityID": identity.client_id,
+    }
+
+
+def _provider(azure_json: Path) -> dict[str, Any]:
+    """The kubelet's configuration of the credential provider, as AKS has it."""
+    provider = {
+        "name": PROVIDER,
+        "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+        "defaultCacheDuration": "10m",
+        "matchImages": ["*.azurecr.io", "*.azurecr.cn", "*.azurecr.de", "*.azurecr.us"],
+        "args": [str(azure_json)],
+    }
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1",
+        "kind": "CredentialProviderConfig",
+        "providers": [provider],
     }
 
 

@@ -19,10 +19,13 @@ import httpx
 from tests.cluster.layout import (
     AZURE,
     DNS,
+    ENDPOINTS,
     IMDS,
     NODES,
     PODS,
+    REGISTRIES,
     SERVICES,
+    STORAGE,
     Layout,
     Node,
     kubernetes_bin,
@@ -106,6 +109,8 @@ def _connect_control_plane(layout: Layout) -> None:
     _do("ip link set lo up")
     for address in (DNS, AZURE):
         _do(f"ip address add {address}/32 dev lo")
+    for network in (REGISTRIES, STORAGE, ENDPOINTS):
+        _do(f"ip route add local {network} dev lo")
     deadline = time.monotonic() + PATIENCE
     while subprocess.run(["ip", "link", "show", "uplink"], capture_output=True, check=False).returncode:
         if time.monotonic() > deadline:
@@ -251,6 +256,8 @@ def _start_node(layout: Layout, node: Node, daemons: Daemons) -> None:
         f"--node-ip={node.ip}",
         f"--root-dir={folder}/kubelet",
         f"--node-labels={','.join(f'{key}={value}' for key, value in node.labels.items())}",
+        f"--image-credential-provider-config={folder}/credential-provider.json",
+        f"--image-credential-provider-bin-dir={folder}/credential-provider",
         node=node,
     )
     daemons.start(

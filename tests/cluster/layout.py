@@ -18,6 +18,10 @@ PODS = "10.244.0.0/16"
 DNS = "10.202.0.53"
 AZURE = "10.202.0.10"
 """Inside the cluster, every simulated service of Azure is reached here, by its real name."""
+REGISTRIES = "20.62.128.0/24"
+STORAGE = "20.150.40.0/24"
+ENDPOINTS = "10.225.0.0/24"
+"""Where registries and what holds their layers can be reached as well: public addresses, and private endpoints."""
 
 MIRROR_PORT = 5000
 BACKEND_PORT = 5001
@@ -153,6 +157,10 @@ class Layout:
     def node(self, node: Node) -> Path:
         """A node's own folder."""
         return self.state / node.name
+
+    def azure_json(self, node: Node) -> Path:
+        """What a node's own programs know of Azure; AKS has it at /etc/kubernetes."""
+        return self.node(node) / "azure.json"
 
     def log(self, name: str) -> Path:
         """A daemon's output."""

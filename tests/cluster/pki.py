@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
+YEARS = 3650
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,25 @@ class Authority:
         builder = builder.add_extension(usage, critical=True)
         return cls(_pair(builder.sign(key, hashes.SHA256()), key))
 
-    def issue(self, common_name: str, organization: str = "", names: tuple[str, ...] = ()) -> Pair:
-        """A certificate for a client and, when it has names or addresses, for a server."""
+    def issue(
+        self,
+        common_name: str,
+        organization: str = "",
+        names: tuple[str, ...] = (),
+        *,
+        days: int = YEARS,
+    ) -> Pair:
+        """A certificate for a client and, when it has names or addresses, for a server.
+
+        Args:
+            common_name: of its subject.
+            organization: of its subject.
+            names: a server's names and addresses.
+            days: until it runs out; less than none for one that has.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(common_name, organization), self._certificate.subject, key.public_key())
+        subject = _name(common_name, organization)
+        builder = _builder(subject, self._certificate.subject, key.public_key(), days)
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if names else [])]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -94,17 +110,18 @@ def azure_authority(folder: Path) -> Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int = YEARS
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    end = datetime.now(UTC) + days * DAY
+    begin = min(datetime.now(UTC), end) - DAY
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + 3650 * DAY)
+        .not_valid_before(begin)
+        .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

@@ -81,7 +81,7 @@ class Running:
         layout, lock = _new_layout()
         write_azure(layout, azure.healthy())
         signer = RsaSigner.generate(datetime.now(UTC))
-        config.write(layout, azure_names(azure.healthy()), signer)
+        config.write(layout, azure_names(azure.healthy()), azure.kubelet_identity(), signer)
         config.write_registry(layout, azure.REGISTRY)
         running = cls(layout, lock, _launch(layout))
         try:

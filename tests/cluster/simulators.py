@@ -5,6 +5,7 @@ repository; `… node STATE NAME` serves the node's metadata service and what st
 """
 
 import json
+import re
 import socket
 import ssl
 import sys
@@ -14,22 +15,28 @@ from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 
 from acrcheck.clock import SystemClock
 from acrcheck.lab import serve
+from acrcheck.lab.answers import Handler
 from acrcheck.lab.azure import StateFile
 from acrcheck.lab.hosts import PublicHosts
 from acrcheck.lab.imds import Imds
 from acrcheck.lab.nmi import Nmi, Settings
+from acrcheck.lab.path import giving
 from acrcheck.lab.rsa import RsaSigner
 from acrcheck.lab.serve import Server, forward_to
-from tests.cluster.layout import AZURE, BACKEND_PORT, HELM_REPOSITORY_PORT, IMDS, NMI_PORT, Layout
+from tests.cluster import azure, front
+from tests.cluster.layout import BACKEND_PORT, HELM_REPOSITORY_PORT, IMDS, NMI_PORT, Layout
 from tests.cluster.minted import Minting
+from tests.cluster.running import push_token
 
 POLL = 0.1
+EVERY_ADDRESS = "0.0.0.0"
+REPOSITORY = re.compile(r"/v2/(.+)/(?:manifests|blobs|tags)/")
 PREAMBLE_LIMIT = 65536
 
 
@@ -46,16 +53,70 @@ def main() -> None:
 def serve_azure(layout: Layout) -> None:
     """ARM, Entra and the registries by their real names, and the Helm repository in plain HTTP."""
     signer = RsaSigner((layout.state / "tokens.key").read_bytes(), (layout.state / "tokens.crt").read_bytes())
-    backend = forward_to(f"http://{layout.address}:{BACKEND_PORT}")
+    backend = Shelves(layout, forward_to(f"http://{layout.address}:{BACKEND_PORT}"))
     hosts = PublicHosts(StateFile(layout.azure_state), SystemClock(), signer, backend)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(layout.state / "azure.crt", layout.state / "azure.key")
+    handler = Minting(Front(layout, hosts), layout.state, "azure")
     charts = layout.state / "charts"
     charts.mkdir(exist_ok=True)
     files = partial(SimpleHTTPRequestHandler, directory=str(charts))
     repository = ThreadingHTTPServer((layout.address, HELM_REPOSITORY_PORT), files)
-    with Server(Minting(hosts, layout.state, "azure"), AZURE, 443, tls):
+    with Server(handler, EVERY_ADDRESS, 443, certificates(layout)):
         repository.serve_forever()
+
+
+def certificates(layout: Layout) -> ssl.SSLContext:
+    """What is shown to a client: by the name that it asks for, the certificate of the way there."""
+    contexts: dict[str, ssl.SSLContext] = {}
+    for shown in get_args(front.Shown):
+        contexts[shown] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        contexts[shown].load_cert_chain(layout.state / f"{shown}.crt", layout.state / f"{shown}.key")
+
+    def choose(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+        way = front.read(layout.state).get(name or "")
+        if way is not None:
+            connection.context = contexts[way.certificate]
+
+    contexts["azure"].sni_callback = choose
+    return contexts["azure"]
+
+
+class Front:
+    """All of Azure, and in its place whoever stands in the way to a host."""
+
+    def __init__(self, layout: Layout, hosts: PublicHosts) -> None:
+        self._state = layout.state
+        self._hosts = hosts
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        way = front.read(self._state).get(request.url.host)
+        canned = way.canned(request.url.path) if way else None
+        return (giving(canned) if canned else self._hosts)(request)
+
+
+class Shelves:
+    """The distribution server, on which each registry has its own shelf.
+
+    It knows one registry only. What reaches it for another one was let through by that one's front, and is asked
+    for with a token that it knows.
+    """
+
+    def __init__(self, layout: Layout, server: Handler) -> None:
+        self._layout = layout
+        self._server = server
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        host = request.url.host
+        name = REPOSITORY.match(request.url.path)
+        if host == azure.REGISTRY or name is None:
+            return self._server(request)
+        shelf = f"{host.partition('.')[0]}/{name[1]}"
+        target = request.url.raw_path.replace(name[1].encode(), shelf.encode(), 1)
+        headers = [(key, value) for key, value in request.headers.raw if key.lower() != b"authorization"]
+        headers.append((b"Authorization", b"Bearer " + push_token(self._layout, shelf).encode()))
+        url = request.url.copy_with(raw_path=target)
+        return self._server(httpx.Request(request.method, url, headers=headers, content=request.read()))
 
 
 def serve_node(layout: Layout, name: str) -> None:

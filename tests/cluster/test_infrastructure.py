@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from acrcheck.lab import tokens
+from acrcheck.lab.azure import RoleAssignment
 from tests.cluster import azure, manifests, podidentity
 from tests.cluster.harness import Cluster, Json
 from tests.cluster.layout import NODES, az_environment
@@ -116,6 +117,28 @@ def test_kubelet_pulls_from_the_registry_with_a_secret_and_not_without(cluster: 
     assert "failed to fetch anonymous token: unexpected status: 401 Unauthorized" in _events(cluster, "pull")
     running = cluster.kubectl("wait", "-n", "pull", "pod/named", "--for=condition=Ready", "--timeout=60s")
     assert running.returncode == 0, running.stderr + _events(cluster, "pull")
+
+
+def test_the_nodes_identity_pulls_where_it_has_a_role_and_not_where_it_has_none(cluster: Cluster) -> None:
+    """The kubelet's credential provider gives what the registry gives for the node's identity; its words are logged."""
+    image = f"{azure.REGISTRY}/{azure.IMAGE_REPOSITORY}:{azure.IMAGE_TAG}"
+    cluster.apply(manifests.namespace("provider"))
+    made = {node.name: manifests.pod("provider", node.pool, image=image, command=None) for node in NODES}
+    for node, pod in made.items():
+        pod["spec"] |= {"nodeName": node}
+        pod["spec"]["containers"][0]["imagePullPolicy"] = "Always"
+    cluster.apply(*made.values())
+    cluster.wait("two refused pulls", lambda: _events(cluster, "provider").count("failed to authorize") >= 2)
+    address = f"https://{azure.REGISTRY}/oauth2/exchange"
+    said = f"Www-Authenticate: auth url {address} responded with status code 401"
+    assert all(said in cluster.layout.log(f"kubelet-{node.name}").read_text() for node in NODES)
+    kubelet = azure.kubelet_identity()
+    with cluster.changed_azure() as state:
+        state.roles.append(RoleAssignment(kubelet.object_id, "AcrPull", azure.REGISTRY_ID))
+    waiting = ("wait", "-n", "provider", "pod", "--all", "--for=condition=Ready", "--timeout=90s")
+    running = cluster.kubectl(*waiting)
+    cluster.set_azure(azure.healthy())
+    assert running.returncode == 0, running.stderr + _events(cluster, "provider")
 
 
 def test_the_audit_log_keeps_the_arguments_of_exec(cluster: Cluster) -> None:

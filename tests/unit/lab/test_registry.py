@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from acrcheck.lab import images, tokens
-from acrcheck.lab.azure import RoleAssignment
-from acrcheck.lab.clock import LabClock
+from acrcheck.lab.azure import Account, RoleAssignment
+from acrcheck.lab.clock import START, LabClock
 from acrcheck.lab.rsa import RsaSigner
 from tests.unit.lab import worlds
 from tests.unit.lab.worlds import RegistryBench as Bench
@@ -18,6 +18,7 @@ from tests.unit.lab.worlds import get
 
 BASE = "https://labreg.azurecr.io"
 PULL = worlds.PULL
+MINUTE = timedelta(minutes=1)
 NAME_UNKNOWN = (
     '"NAME_UNKNOWN","message":"repository name not known to registry","detail":{"name":"library/busybox"}'
 )
@@ -285,6 +286,46 @@ def test_anonymous_pull_gives_a_token_to_who_shows_nothing() -> None:
         {"type": "repository", "name": worlds.IMAGE, "actions": ["pull"]}
     ]
     assert get(bench.hosts, url, headers={"Authorization": "Basic eDp5"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({}, 200), ({"enabled": False}, 401), ({"expires": START}, 401), ({"expires": START + MINUTE}, 200)],
+)
+def test_a_token_logs_in_while_it_is_enabled_and_its_password_has_not_expired(
+    changes: dict[str, Any], status: int
+) -> None:
+    """Afterwards it is refused as a wrong password is."""
+    bench = Bench()
+    bench.registry.accounts = [Account("puller", "word", **changes)]
+
+    assert by_name(bench, worlds.IMAGE).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("repositories", "holds"),
+    [
+        ([], True),
+        ([worlds.IMAGE], True),
+        (["coder/*"], True),
+        (["team/*"], False),
+        ([f"{worlds.IMAGE}-x"], False),
+    ],
+)
+def test_a_scope_map_decides_by_repository(repositories: list[str], holds: bool) -> None:
+    """What it does not name is left out of the token, which is given all the same."""
+    bench = Bench()
+    bench.registry.accounts = [Account("puller", "word", ["pull"], repositories)]
+
+    entry = {"type": "repository", "name": worlds.IMAGE, "actions": ["pull"]}
+    assert granted(by_name(bench, worlds.IMAGE)) == ([entry] if holds else [])
+
+
+def by_name(bench: Bench, repository: str) -> httpx.Response:
+    """Ask for a token to pull with, as puller."""
+    url = f"{BASE}/oauth2/token?service={worlds.LOGIN}&scope=repository:{repository}:pull"
+    basic = base64.b64encode(b"puller:word").decode()
+    return get(bench.hosts, url, headers={"Authorization": f"Basic {basic}"})
 
 
 # -- access tokens

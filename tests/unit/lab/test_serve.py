@@ -25,6 +25,7 @@ def echo(request: httpx.Request) -> httpx.Response:
         "headers": request.headers.multi_items(),
         "body": request.read().decode(),
         "client": request.extensions["client"],
+        "server": request.extensions["server"],
     }
     return httpx.Response(200, json=said)
 
@@ -80,14 +81,14 @@ def test_a_connection_is_kept_alive() -> None:
 
 
 def test_the_request_arrives_as_it_was_sent() -> None:
-    """Method, doubled slashes, query, body and who sent it."""
+    """Method, doubled slashes, query, body, who sent it and to which address."""
     with Server(echo) as server:
         response = httpx.post(f"{server.url}//metadata/x?a=%2Fb&c=$D", content=b"body", timeout=LIMIT)
 
     said = response.json()
     assert said["method"] == "POST"
     assert said["url"] == f"{server.url}//metadata/x?a=%2Fb&c=$D"
-    assert (said["body"], said["client"]) == ("body", "127.0.0.1")
+    assert (said["body"], said["client"], said["server"]) == ("body", "127.0.0.1", "127.0.0.1")
 
 
 def test_the_host_header_names_the_service() -> None:

@@ -1,0 +1,1 @@
+"""Helm without helm: values files, `--set`, and what a release keeps of itself."""

@@ -1,0 +1,72 @@
+"""Helm's values: maps of keys, joined as helm joins them.
+
+Source: helm/helm (3.22) pkg/cli/values/options.go, pkg/chartutil/coalesce.go.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Values = dict[str, Any]
+Path = tuple[str | int, ...]
+"""Keys, and indexes of lists, from the top down."""
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
+    """Join two sets of user values: the later one wins, maps are joined key by key, a null stays one."""
+    joined = dict(below)
+    for key, value in above.items():
+        known = joined.get(key)
+        both = isinstance(value, Mapping) and isinstance(known, Mapping)
+        joined[key] = merged(known, value) if both else value  # type: ignore[arg-type]  # both are mappings
+    return joined
+
+
+def coalesced(user: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
+    """Give what templates see: the user's values over the chart's defaults. A null takes the default away."""
+    joined = {key: value for key, value in defaults.items() if key not in user}
+    for key, value in user.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping):
+            joined[key] = coalesced(value, default if isinstance(default, Mapping) else {})
+        elif value is not None or key not in defaults:
+            joined[key] = value
+    return joined
+
+
+def at(values: object, *path: str | int) -> Any:
+    """Give the value at a path; None where there is none."""
+    for key in path:
+        if not _holds(values, key):
+            return None
+        values = values[key]  # type: ignore[index]  # it holds the key
+    return values
+
+
+def has(values: object, *path: str | int) -> bool:
+    """Tell whether there is anything at a path, null included."""
+    *parents, last = path
+    return _holds(at(values, *parents), last)
+
+
+def _holds(found: object, key: str | int) -> bool:
+    if isinstance(found, list):
+        return isinstance(key, int) and 0 <= key < len(found)
+    return isinstance(found, Mapping) and key in found
+
+
+def leaves(values: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Give every value that is no filled map, with its path; a list is one value, as helm replaces it whole."""
+    if isinstance(values, Mapping) and values:
+        for key, value in values.items():
+            yield from leaves(value, (*path, str(key)))
+    elif path:
+        yield path, values
+
+
+def dotted(path: Path) -> str:
+    """Write a path as `--set` takes it: `coderd.extraEnvs[0].name`, dots within a key escaped."""
+    text = ""
+    for key in path:
+        escaped = f"[{key}]" if isinstance(key, int) else str(key).replace("\\", "\\\\").replace(".", "\\.")
+        text += escaped if isinstance(key, int) or not text else f".{escaped}"
+    return text
