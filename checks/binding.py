@@ -53,6 +53,7 @@ from acrcheck.facts import (
 
 from .objects import mapping, mappings, moment, name, namespace, number, text, texts, title
 
+SYSTEM = "kube-system"
 GROUP_PATH = AZURE_IDENTITIES.group_path
 NMI_SELECTORS = ("component=nmi", "app.kubernetes.io/component=nmi")
 """The plain manifests' label and the Helm chart's (aad-pod-identity deploy/infra, charts)."""
@@ -212,13 +213,12 @@ def _read(cluster: Cluster, resource: Resource, where: str) -> tuple[list[dict[s
     return answer.items(), True
 
 
-def _exceptions(cluster: Cluster, where: str) -> tuple[dict[str, Any], ...] | None:
+def _exceptions(cluster: Cluster, where: str) -> tuple[dict[str, Any], ...] | Answer:
     """Read the exceptions. That nobody may see them hides no binding and no identity."""
-    for scope in ("", where):
-        answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS, scope)
-        if not answer.too_wide:
-            return tuple(answer.items())
-    return None
+    answer: Answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS)
+    if answer.too_wide:
+        answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS, where)
+    return answer if answer.too_wide else tuple(answer.items())
 
 
 def _by_aks(item: dict[str, Any]) -> bool:
@@ -296,12 +296,19 @@ def _by_labels(
 ) -> list[dict[str, Any]]:
     """Find a component by the labels of its manifests, of its chart, and at last by name in kube-system."""
     found: dict[str, dict[str, Any]] = {}
+    narrowed: Answer | None = None
     for selector in selectors:
-        for item in cluster.list(resource, "", selector).items():
+        answer = cluster.list(resource, "", selector)
+        if answer.too_wide:
+            narrowed = answer
+            answer = cluster.list(resource, SYSTEM, selector)
+        for item in answer.items() if answer.ok or not narrowed else ():
             found[title(item)] = item
     if found:
         return list(found.values())
-    answer = cluster.list(resource, "kube-system")
+    if narrowed:
+        narrowed.value()
+    answer = cluster.list(resource, SYSTEM)
     items = answer.items() if answer.ok else []
     return [item for item in items if names.fullmatch(name(item))]
 
@@ -570,9 +577,9 @@ def _missing_identity(binding: dict[str, Any], objects: IdentityObjects) -> Iter
 
 def exception(pod: Pod, objects: IdentityObjects) -> Looking[None]:
     """No AzurePodIdentityException covers a pod."""
-    if objects.exceptions is None:
-        permission = AZURE_POD_IDENTITY_EXCEPTIONS.permission("list", pod.namespace)
-        raise CannotLookError(f"not permitted to {permission.text}", permission=permission)
+    if isinstance(objects.exceptions, Answer):
+        objects.exceptions.value()
+        return
     for item in objects.exceptions:
         if namespace(item) != pod.namespace:
             continue

@@ -135,7 +135,8 @@ class Store:
 
     def allowed(self, permission: Permission) -> Answer:
         """Answer whether a permission was held: only the recording's own question says so."""
-        return not_recorded(permission.text)
+        del permission
+        return not_recorded()
 
     def logs(
         self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
