@@ -56,6 +56,8 @@ class Workload:
     manifest: dict[str, Any]
     coder: bool
     """True for Coder's control plane."""
+    alone: dict[str, Any] | None = None
+    """The one pod that is looked at, where it was named in place of what made it: the manifest is made of it."""
 
     @property
     def values(self) -> dict[str, str]:

@@ -34,6 +34,7 @@ KINDS: dict[str, Resource] = {
     "deployment": DEPLOYMENTS,
     "statefulset": STATEFULSETS,
     "daemonset": DAEMONSETS,
+    "pod": PODS,
 }
 SHORT = {
     "deploy": "deployment",
@@ -42,6 +43,8 @@ SHORT = {
     "statefulsets": "statefulset",
     "ds": "daemonset",
     "daemonsets": "daemonset",
+    "po": "pod",
+    "pods": "pod",
 }
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods that controllers count no more: an evicted pod stays listed long after another took its place."""
@@ -76,6 +79,9 @@ def workload(server: ApiServer, cluster: Cluster, target: Target) -> Looking[Wor
         kind, manifest = _named(cluster, target)
     else:
         kind, manifest = "deployment", _discovered(cluster, target)
+    alone = manifest if kind == "pod" else None
+    if alone is not None:
+        kind, manifest = _owner(alone)
     _refuse_malformed(manifest, kind)
     found = Workload(
         kind=kind,
@@ -83,8 +89,11 @@ def workload(server: ApiServer, cluster: Cluster, target: Target) -> Looking[Wor
         namespace=namespace(manifest) or target.namespace,
         manifest=manifest,
         coder=_is_coder(manifest),
+        alone=alone,
     )
-    yield _manager(found)
+    manager = _manager(found)
+    if alone is None or manager.kind is not BY_HAND:
+        yield manager
     if found.coder:
         yield CODER_ITSELF(workload=f"{kind}/{found.name}")
     for container in mappings(found.pod_spec, "containers"):
@@ -92,6 +101,25 @@ def workload(server: ApiServer, cluster: Cluster, target: Target) -> Looking[Wor
             yield PULL_ALWAYS(image=text(container, "image"))
             break
     return found
+
+
+def _owner(pod: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Give kind and manifest of the workload that made a pod, as far as the pod tells: it is made of its template.
+
+    A Deployment names its ReplicaSets after itself and the hash of the template (kubernetes/kubernetes,
+    pkg/controller/deployment/sync.go).
+    """
+    owner = next(iter(mappings(pod, "metadata", "ownerReferences")), {})
+    kind, title = text(owner, "kind").lower(), text(owner, "name")
+    labels = texts(pod, "metadata", "labels")
+    made = labels.get("pod-template-hash", "")
+    if kind == "replicaset" and made and title.endswith(f"-{made}"):
+        kind, title = "deployment", title.removesuffix(f"-{made}")
+    if kind not in KINDS:
+        kind, title = "pod", name(pod)
+    metadata = {**mapping(pod, "metadata"), "name": title}
+    template = {"metadata": {"labels": labels}, "spec": mapping(pod, "spec")}
+    return kind, {"metadata": metadata, "spec": {"selector": {"matchLabels": labels}, "template": template}}
 
 
 def _refuse_malformed(manifest: object, kind: str) -> None:
@@ -205,6 +233,8 @@ def _manager(found: Workload) -> Any:
 
 def rollout(found: Workload) -> Looking[Rollout]:
     """The newest template has reached every pod."""
+    if found.alone is not None:
+        return Rollout(True, 1)
     status = mapping(found.manifest, "status")
     wanted = number(found.manifest, "spec", "replicas", default=1)
     replicas = number(status, "desiredNumberScheduled", default=wanted)
@@ -223,7 +253,7 @@ def rollout(found: Workload) -> Looking[Rollout]:
 def pods(found: Workload, state: Rollout, cluster: Cluster) -> Looking[Each[Pod]]:
     """Every pod of the workload runs; each one that can be looked into becomes a subject."""
     running = []
-    for item in cluster.list(PODS, found.namespace, _selector(found)).items():
+    for item in _pods(found, cluster):
         pod = read_pod(item)
         if pod.terminating:
             yield ENDING(pod=pod.name, since=text(item, "metadata", "deletionTimestamp"))
@@ -240,6 +270,12 @@ def pods(found: Workload, state: Rollout, cluster: Cluster) -> Looking[Each[Pod]
     if not running and state.replicas:
         yield NO_PODS(workload=f"{found.kind}/{found.name}", replicas=state.replicas)
     return Each(tuple((pod.subject, pod) for pod in running))
+
+
+def _pods(found: Workload, cluster: Cluster) -> list[dict[str, Any]]:
+    if found.alone is not None:
+        return [found.alone]
+    return cluster.list(PODS, found.namespace, _selector(found)).items()
 
 
 def _selector(found: Workload) -> str:

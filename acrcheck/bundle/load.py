@@ -1,5 +1,6 @@
 """Finds out what a recording is, and reads it: a bundle, a tape, or what another tool collected."""
 
+import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -42,12 +43,32 @@ def load(
         ) from error
 
 
+def is_recording(source: str, stdin: IO[bytes]) -> bool:
+    """Tell an archive, a folder or a tape from any other file, without taking anything from standard input."""
+    if source == STDIN:
+        return isinstance(stdin, io.BufferedReader) and _is_recording(stdin.peek(START))
+    path = Path(source)
+    try:
+        with path.open("rb") as file:
+            return _is_recording(file.read(START))
+    except OSError:
+        return path.is_dir()
+
+
+def _is_recording(start: bytes) -> bool:
+    return _is_archive(start) or tapefile.is_tape(start)
+
+
+def _is_archive(start: bytes) -> bool:
+    return start.startswith(GZIP) or start[TAR_MARK] == b"ustar"
+
+
 def _stream(
     file: IO[bytes], name: str, target: Target, now: datetime, redactor: Redactor | None
 ) -> Recording:
     start = file.read(START)
     whole = archive.joined(start, file)
-    if start.startswith(GZIP) or start[TAR_MARK] == b"ustar":
+    if _is_archive(start):
         return _files(archive.read(whole, name), name, target, now, redactor)
     if start.startswith(b"PK"):
         raise UsageError(

@@ -21,6 +21,7 @@ KINDS = {
     "deployment": ("deployments", "deploy"),
     "statefulset": ("statefulsets", "sts"),
     "daemonset": ("daemonsets", "ds"),
+    "pod": ("pods", "po"),
 }
 
 Decorator = Callable[[Any], Any]

@@ -171,10 +171,10 @@ def test_what_was_not_asked_cannot_be_known() -> None:
     cluster = taped_cluster.recorded(again(tape), Store())
 
     with pytest.raises(CannotLookError, match="not recorded"):
-        cluster.path("/healthz")
+        cluster.path("/healthz").value()
     cluster.path("/version")
     with pytest.raises(CannotLookError, match="not recorded"):
-        cluster.path("/version")
+        cluster.path("/version").value()
     with pytest.raises(CannotLookError, match="not recorded"):
         taped_wire.recorded(tape).resolve(HERE, Resolve("a"))
 
