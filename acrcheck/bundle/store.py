@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from acrcheck.bundle.tape import Entry
-from acrcheck.cluster.reader import Answer, Outcome, Resource
+from acrcheck.cluster.reader import Answer, Outcome, Pull, Resource
 from acrcheck.cluster.selectors import labels_match
 from acrcheck.model import Permission
 
@@ -136,6 +136,11 @@ class Store:
     def allowed(self, permission: Permission) -> Answer:
         """Answer whether a permission was held: only the recording's own question says so."""
         del permission
+        return not_recorded()
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Answer how a pull came out: only the recording's own trial says so."""
+        del question
         return not_recorded()
 
     def logs(

@@ -8,13 +8,14 @@ import dataclasses
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, BinaryIO, Protocol
 
 from acrcheck.bundle.store import Store
 from acrcheck.bundle.tape import ANSWERS, Entry, Tape, canonical
 from acrcheck.cluster.reader import Outcome
 from acrcheck.errors import UsageError
+from acrcheck.model import Level, Waiver
 from acrcheck.run import Options
 from acrcheck.target import Target
 
@@ -58,7 +59,7 @@ class Header:
             "version": self.version,
             "started": self.started.isoformat(),
             "target": {**target, "allow": sorted(target["allow"])},
-            "options": dataclasses.asdict(self.options),
+            "options": _plain_options(self.options),
         }
 
 
@@ -203,11 +204,26 @@ def _target(value: Json) -> Target:
     return Target(**{**known, "allow": frozenset(known.get("allow", ()))})
 
 
+def _plain_options(options: Options) -> Json:
+    value = dataclasses.asdict(dataclasses.replace(options, waivers=()))
+    waivers = [{**dataclasses.asdict(item), "expires": item.expires.isoformat()} for item in options.waivers]
+    return {
+        **value,
+        "severities": {name: str(level) for name, level in options.severities.items()},
+        "waivers": waivers,
+    }
+
+
 def _options(value: Json) -> Options:
     known: Json = {
         field.name: value[field.name] for field in dataclasses.fields(Options) if field.name in value
     }
     known |= {key: tuple(map(str, known[key])) for key in ("only", "skip") if key in known}
+    known["severities"] = {name: Level(level) for name, level in known.get("severities", {}).items()}
+    known["waivers"] = tuple(
+        Waiver(**{**item, "expires": date.fromisoformat(item["expires"])})
+        for item in known.get("waivers", ())
+    )
     return Options(**known)
 
 

@@ -13,6 +13,7 @@ from acrcheck.cli.recording import redaction, redactor, refuse_existing, stricte
 from acrcheck.cli.run import (
     connection_flags,
     options_of,
+    profile_of,
     running_options,
     save,
     show,
@@ -109,12 +110,14 @@ def _run(path: Path, given: dict[str, Any]) -> int:
     from acrcheck.clock import SystemClock
     from acrcheck.run import refuse_unknown_names, run
 
-    checks, clock, chosen = load_checks(builtin_dir()), SystemClock(), options_of(given)
+    checks, clock = load_checks(builtin_dir()), SystemClock()
+    profile = profile_of(given, checks)
+    chosen = options_of(given, profile)
     causes = load_causes(builtin_dir(), checks)
     refuse_unknown_names(checks, chosen)
     kept = path.with_name(f"{path.name}.tape")
     tapes = [str(kept), *(name for form, name in given["reports"] if form == options.TAPE)]
-    with opened(connection_flags(given), target_of(given), clock, os.environ) as world:
+    with opened(connection_flags(given), target_of(given, profile), clock, os.environ) as world:
         chosen.metadata["cluster"] = world.connection.server
         header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
         with taping(tapes, header, redactor(given)) as tape, Progress() as progress:

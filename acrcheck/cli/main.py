@@ -14,6 +14,7 @@ COMMANDS = (
     "bundle",
     "replay",
     "compare",
+    "values",
     "creds",
     "diagnose",
     "demo",

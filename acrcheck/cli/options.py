@@ -21,6 +21,8 @@ KINDS = {
     "deployment": ("deployments", "deploy"),
     "statefulset": ("statefulsets", "sts"),
     "daemonset": ("daemonsets", "ds"),
+    "job": ("jobs",),
+    "cronjob": ("cronjobs", "cj"),
     "pod": ("pods", "po"),
 }
 

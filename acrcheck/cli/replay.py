@@ -51,11 +51,12 @@ def command(source: str, **given: Any) -> int:
     from acrcheck.bundle.pack import replayed
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.clock import SystemClock
+    from acrcheck.profile import Profile
     from acrcheck.run import refuse_unknown_names
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    wanted = target_of({**given, "allow": (), "probe_image": ""})
+    wanted = target_of({**given, "allow": (), "probe_image": ""}, Profile(""))
     recording = load(source, sys.stdin.buffer, wanted, SystemClock().now(), stricter(given))
     for note in recording.notes:
         click.echo(f"acrcheck: {note}", err=True)

@@ -12,8 +12,10 @@ from acrcheck.cli.output import UNSEEN_WIDTH, look, write
 from acrcheck.cli.recording import redaction, redactor, taping
 
 if TYPE_CHECKING:
+    from acrcheck.catalogue import Checks
     from acrcheck.cluster.kubeconfig import ConnectionFlags
     from acrcheck.model import Report
+    from acrcheck.profile import Profile
     from acrcheck.run import Options
     from acrcheck.target import Target
 
@@ -22,6 +24,8 @@ HELP = """Find the workload and check what it needs to authenticate to and pull 
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
 An ephemeral container (--allow debug-container) cannot be deleted: it ends by itself and stays in the pod's spec.
+With --allow probe-pod the images are really pulled, once per node pool, for pods in which nothing of them runs and
+that are deleted again; --timeout must leave time for that.
 
 \b
 Examples:
@@ -32,7 +36,10 @@ Examples:
 
 target_options = options.together(
     options.option(
-        "--workload", type=options.Workload(), default=None, help="The workload (default: Coder's)."
+        "--workload",
+        type=options.Workload(),
+        default=None,
+        help="The workload, of whatever kind, or one of its pods (default: Coder's).",
     ),
     options.option("--registry", default="", metavar="HOST", help="The registry (default: the image's)."),
     options.option("--image", default="", help="An image that must be pullable (default: the workload's)."),
@@ -43,13 +50,17 @@ target_options = options.together(
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
 )
 running_options = options.together(
+    options.option(
+        "--profile", default="", metavar="NAME|FILE", help="Judge by this profile: its checks and waivers."
+    ),
     options.option("--only", type=options.Names(), multiple=True, help="Only these checks or categories."),
     options.option("--skip", type=options.Names(), multiple=True, help="Not these checks or categories."),
     options.option(
         "--allow",
         type=click.Choice(["debug-container", "probe-pod"]),
         multiple=True,
-        help="Leave to create an ephemeral container, or a pod for the run's time; repeatable.",
+        help="Leave to create an ephemeral container, or pods for the run's time, which also make each node "
+        "pool's kubelet pull the images; repeatable.",
     ),
     options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
     options.option(
@@ -100,14 +111,15 @@ def _run(given: dict[str, Any]) -> int:
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    chosen = options_of(given)
+    profile = profile_of(given, checks)
+    chosen = options_of(given, profile)
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
 
     clock = SystemClock()
     tapes = [path for form, path in given["reports"] if form == TAPE]
-    with opened(connection_flags(given), target_of(given), clock, os.environ) as world:
+    with opened(connection_flags(given), target_of(given, profile), clock, os.environ) as world:
         chosen.metadata["cluster"] = world.connection.server
         header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
         with taping(tapes, header, redactor(given)) as tape, Progress() as progress:
@@ -172,8 +184,16 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def target_of(given: dict[str, Any]) -> "Target":
-    """Take the target out of what was given."""
+def profile_of(given: dict[str, Any], checks: "Checks") -> "Profile":
+    """Load the profile that was asked for; an empty one where none was."""
+    from acrcheck.catalogue import builtin_dir
+    from acrcheck.profile import Profile, load
+
+    return load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
+
+
+def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
+    """Take the target out of what was given: what a flag says goes before what the profile says."""
     from acrcheck.target import Target
 
     return Target(
@@ -186,20 +206,21 @@ def target_of(given: dict[str, Any]) -> "Target":
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
+        upgrade=profile.upgrade,
+        thresholds=dict(profile.thresholds),
     )
 
 
-def options_of(given: dict[str, Any]) -> "Options":
-    """Take how to run out of what was given."""
+def options_of(given: dict[str, Any], profile: "Profile") -> "Options":
+    """Say how the run is run: what a flag says goes before what the profile says."""
     from uuid import uuid4
 
     from acrcheck.cli.version import installed
-    from acrcheck.run import Options
 
-    return Options(
+    return profile.options(
+        {"version": installed(), "runId": uuid4().hex[:8]},
         only=options.flat(given["only"]),
         skip=options.flat(given["skip"]),
         timeout=given["timeout"],
         fail_on_warn=given["fail_on"] == "warn",
-        metadata={"version": installed(), "runId": uuid4().hex[:8]},
     )
