@@ -31,7 +31,6 @@ and print the command that mends it. Changes nothing in the cluster unless --all
 Examples:
   acrcheck run                                      find Coder's control plane and check it
   acrcheck run -n coder --workload deployment/coder -o json > report.json
-  acrcheck bundle coder.tar.gz                      pack a run and its evidence; acrcheck replay checks it anywhere
   kubectl -n coder describe pod | acrcheck diagnose  say what an error text means
   acrcheck explain pod-label-missing                what it means, and what mends it
 
