@@ -119,6 +119,8 @@ class Pod:
     exec_problem: str = ""
     """Why nothing can be run inside it (CrashLoopBackOff, not started); empty when it can."""
     status: dict[str, Any] = field(default_factory=dict)
+    owner: str = ""
+    """The kind of what makes it; empty where nothing does."""
 
     @property
     def subject(self) -> Subject:
