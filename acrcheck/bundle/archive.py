@@ -1,7 +1,8 @@
 """Bundles as archives: written the same for the same contents, read without trust.
 
-What is read is never unpacked to the disk. Whatever an archive may try (names that lead elsewhere, links, devices, more
-than it says, the same name twice) is refused with a UsageError that says what it was.
+What is read is never unpacked to the disk, and links are not followed. Whatever an archive may try (names that lead
+elsewhere, links out of it, devices, more than it says, the same name twice) is refused with a UsageError that says what
+it was.
 """
 
 import gzip
@@ -92,7 +93,7 @@ def read(file: IO[bytes], name: str) -> Iterator[File]:
                 seen.add(inner)
                 if len(seen) > MOST_FILES:
                     raise _hostile(name, f"holds more than {MOST_FILES} files")
-                content = archive.extractfile(info) if info.isreg() else None
+                content = archive.extractfile(info) if info.isreg() else None  # a link is not followed
                 if content is not None:
                     yield File(inner, info.size, content)
         unpacked.drain()
@@ -190,11 +191,18 @@ def _checked(info: tarfile.TarInfo, archive: str) -> str:
     odd = not name.isprintable() or "\\" in name or len(name) > LONGEST_NAME
     if odd or name.startswith("/") or ".." in name.split("/"):
         raise _hostile(archive, f"has the file name {name[:80]!r}")
-    if info.issym() or info.islnk():
-        raise _hostile(archive, f"holds a link: {name[:80]}")
-    if not (info.isreg() or info.isdir()) or info.issparse():
+    link = info.issym() or info.islnk()
+    if link and _leads_out(name if info.issym() else "", info.linkname):
+        raise _hostile(archive, f"holds a link that leads out of it: {name[:80]}")
+    if not (info.isreg() or info.isdir() or link) or info.issparse():
         raise _hostile(archive, f"holds what is neither file nor folder: {name[:80]}")
     return posixpath.normpath(name)
+
+
+def _leads_out(name: str, target: str) -> bool:
+    """Tell whether a link's target is elsewhere: troubleshoot links each log from its collector's folder."""
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+    return place.startswith(("/", "../")) or place == ".."
 
 
 def _hostile(name: str, what: str) -> UsageError:

@@ -28,6 +28,8 @@ from acrcheck.wire.vault import Vault
 
 LARGEST_JSON = 64 * 1024 * 1024
 LARGEST_YAML = 16 * 1024 * 1024
+MOST_BYTES = 512 * 1024 * 1024
+"""Of all files with objects: they are held in memory."""
 DEEPEST = 100
 """Levels of nesting in YAML: objects of Kubernetes have some 15, and PyYAML's reader in C fails past some thousands."""
 LOG_BYTES = 1024 * 1024
@@ -68,14 +70,20 @@ class Collected:
         self._vault = Vault()
         self._logs: list[tuple[PurePosixPath, str]] = []
         self._notes: list[str] = []
+        self._ignored: list[str] = []
+        """Why files without an ending are not objects: few of them are meant to be."""
         self._newest: datetime | None = None
-        self._objects = 0
+        self._objects = self._bytes = 0
         self._crds: set[str] = set()
-        self._custom: dict[Kind, set[str]] = defaultdict(set)
+        self._unread: set[str] = set()
+        """Custom resources that could not be collected."""
+        self._support = False
+        """True for a bundle of troubleshoot."""
 
     def take(self, file: File) -> None:
         """Read a file, if it is one of those that are understood."""
         path = PurePosixPath(file.name)
+        self._support |= FOLDER in path.parts
         if path.suffix in LOG_ENDINGS:
             text = _end(file.content)
             self._log(path, self._redactor.text(text, "logs") if self._redactor else text)
@@ -85,8 +93,9 @@ class Collected:
     def recording(self, name: str, target: Target, now: datetime) -> Recording:
         """Give what was taken. Raises UsageError when nothing of it is an object of Kubernetes."""
         if not self._objects:
+            why = [*self._notes, *self._ignored]
             raise UsageError(
-                f"{name} holds no object of Kubernetes" + (f": {self._notes[0]}" if self._notes else ""),
+                f"{name} holds no object of Kubernetes" + "".join(f": {why}" for why in why[:1]),
                 input=name,
                 expected="a bundle of acrcheck or troubleshoot, a tape, a folder of kubectl get -o yaml, or a pod",
                 remedy="kubectl get pod POD -o yaml | acrcheck replay -",
@@ -99,10 +108,13 @@ class Collected:
 
     def _documents(self, path: PurePosixPath, file: File) -> None:
         try:
-            documents = list(_read(path, file))
+            content = _content(path, file, self._bytes)
+            self._bytes += len(content)
+            documents = list(_read(path, content))
         except (ValueError, RecursionError) as error:
-            if path.suffix:
-                self._notes.append(f"{path} is left out: {error}")
+            why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+            notes = self._notes if path.suffix else self._ignored
+            notes.append(f"{path} is left out: {why}")
             return
         for document in documents:
             if path.name.endswith("-errors.json"):
@@ -180,7 +192,12 @@ class Collected:
     def _errors(self, path: PurePosixPath, document: Any) -> None:
         """Take what troubleshoot says of what it could not collect: a message by namespace, or messages."""
         resource = FOLDERS.get(path.name.removesuffix("-errors.json"))
-        if resource is None or not document:
+        if not document:
+            return
+        if resource is None:
+            self._unread |= (
+                {str(name).partition("/")[0] for name in document} if isinstance(document, dict) else set()
+            )
             return
         messages = document if isinstance(document, dict) else {EVERYWHERE: " ".join(map(str, document))}
         for namespace, message in messages.items():
@@ -237,6 +254,15 @@ class Collected:
                 self._store.answered(path, Answer(Outcome.NO_API, detail="404 page not found"))
             elif not known.ok and (listed or defined or self._store.objects(kind)):
                 self._store.answered(path, self._served(resource.group, listed=listed))
+            if (
+                self._support
+                and listed
+                and defined
+                and f"{resource.plural}.{resource.group}" not in self._unread
+            ):
+                # Of custom resources without objects there is no file.
+                for namespace in self._store.namespaces_of(("", "pods")):
+                    self._store.listed(kind, namespace, ())
             if listed and not defined:
                 self._store.refused(kind, EVERYWHERE, Answer(Outcome.NO_API, detail="404 page not found"))
 
@@ -312,12 +338,19 @@ def _end(content: IO[bytes]) -> str:
     return kept.decode(errors="replace")
 
 
-def _read(path: PurePosixPath, file: File) -> Iterable[Any]:
-    """Read the documents of a file. Raises ValueError saying what is wrong with it."""
+def _content(path: PurePosixPath, file: File, before: int) -> bytes:
+    """Read a file that comes after so many bytes. Raises ValueError when it is too much."""
+    if before > MOST_BYTES:
+        raise ValueError(f"the files before it have more than {MOST_BYTES >> 20} MiB")
     most = LARGEST_JSON if path.suffix == ".json" else LARGEST_YAML
     content = file.content.read(most + 1)
     if len(content) > most:
         raise ValueError(f"it is larger than {most >> 20} MiB")
+    return content
+
+
+def _read(path: PurePosixPath, content: bytes) -> Iterable[Any]:
+    """Read the documents of a file. Raises ValueError saying what is wrong with it."""
     text = _text(content)
     if text.lstrip()[:1] in {"{", "["}:
         try:

@@ -17,6 +17,8 @@ from acrcheck.target import Target
 STDIN = "-"
 TAR_MARK = slice(257, 262)
 START = 4096
+MOST_TAPE = 512 * 1024 * 1024
+"""Bytes: a tape is held in memory whole."""
 
 
 def load(
@@ -119,6 +121,14 @@ def _refuse_newer(file: File, name: str) -> None:
 
 
 def lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Give the lines of a file, none of them longer than a tape's may be."""
+    """Give the lines of a tape. Raises UsageError where it is larger than one can be."""
+    total = 0
     while line := file.readline(tapefile.LONGEST_LINE + 1):
+        total += len(line)
+        if total > MOST_TAPE:
+            raise UsageError(
+                f"the tape has more than {MOST_TAPE >> 20} MiB: it is not read",
+                input=f"{MOST_TAPE >> 20} MiB and more",
+                expected="a tape as acrcheck wrote it",
+            )
         yield line

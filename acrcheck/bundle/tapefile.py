@@ -22,7 +22,7 @@ from acrcheck.target import Target
 FORMAT = 1
 """The version of the format that is written. Every version up to it is read."""
 KIND = "acrcheck-tape"
-LONGEST_LINE = 256 * 1024 * 1024
+LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of one line: more than any answer has, of which the largest is a list of pods."""
 Json = dict[str, Any]
 

@@ -91,7 +91,7 @@ def command(file: Path | None, tape: str | None, dry_run: bool, force: bool, **g
 
     path = file or Path(f"acrcheck-bundle-{SystemClock().now():%Y%m%dT%H%M%SZ}.tar.gz")
     refuse_existing(path, force=force)
-    return _wrap(tape, path, given) if tape else _run(path, given)
+    return _wrap(tape, path, given) if tape else _run(path, given, force=force)
 
 
 def limits_of(given: dict[str, Any]) -> "Limits":
@@ -101,7 +101,18 @@ def limits_of(given: dict[str, Any]) -> "Limits":
     return Limits(int(given["since"]), given["log_lines"], given["item_size"] * 1024 * 1024)
 
 
-def _run(path: Path, given: dict[str, Any]) -> int:
+def _refuse_left_behind(kept: Path, path: Path, *, force: bool) -> None:
+    """Raise UsageError for the tape that a killed run has left: it may be all that is known of it."""
+    if kept.exists() and not force:
+        raise UsageError(
+            f"{kept} is left of a run that was killed",
+            input=str(path),
+            expected="a new file",
+            remedy=f"acrcheck bundle --from {kept} {path}; or --force to overwrite it",
+        )
+
+
+def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
     from acrcheck.bundle.collect import Collector
     from acrcheck.bundle.tapefile import Header
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
@@ -116,17 +127,27 @@ def _run(path: Path, given: dict[str, Any]) -> int:
     causes = load_causes(builtin_dir(), checks)
     refuse_unknown_names(checks, chosen)
     kept = path.with_name(f"{path.name}.tape")
+    _refuse_left_behind(kept, path, force=force)
     tapes = [str(kept), *(name for form, name in given["reports"] if form == options.TAPE)]
-    with opened(connection_flags(given), target_of(given, profile), clock, os.environ) as world:
-        chosen.metadata["cluster"] = world.connection.server
-        header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-        with taping(tapes, header, redactor(given)) as tape, Progress() as progress:
-            report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
-            where = report.metadata.get("namespace", ""), report.metadata.get("workload", "")
-            collector = Collector(
-                world.doors.cluster, tape, clock, limits_of(given), given["read_timeout"], progress.reading
-            )
-            whole = not report.interrupted and collector.collect(*where)
+    try:
+        with opened(connection_flags(given), target_of(given, profile), clock, os.environ) as world:
+            chosen.metadata["cluster"] = world.connection.server
+            header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
+            with taping(tapes, header, redactor(given)) as tape, Progress() as progress:
+                report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
+                where = report.metadata.get("namespace", ""), report.metadata.get("workload", "")
+                collector = Collector(
+                    world.doors.cluster,
+                    tape,
+                    clock,
+                    limits_of(given),
+                    given["read_timeout"],
+                    progress.reading,
+                )
+                whole = not report.interrupted and collector.collect(*where)
+    except UsageError:
+        kept.unlink(missing_ok=True)  # nothing was checked
+        raise
     show(report, given)
     save(report, given)
     write_bundle(kept.read_bytes(), path, checks, causes)

@@ -98,6 +98,17 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x1f\x8b")
 
 
+def test_the_tape_of_a_killed_bundle_is_not_overwritten(tmp_path: Path) -> None:
+    """It says how to pack it."""
+    path, kept = tmp_path / "b.tar.gz", tmp_path / "b.tar.gz.tape"
+    kept.write_text("evidence")
+    with serving() as server:
+        done = call("bundle", str(path), "--kubeconfig", server.kubeconfig(tmp_path))
+        assert (done.returncode, server.requests) == (2, [])
+    assert f"acrcheck bundle --from {kept} {path}" in done.stderr
+    assert kept.read_text() == "evidence"
+
+
 @pytest.mark.parametrize("path", ["nosuch/b.tar.gz", "."])
 def test_a_place_that_cannot_be_is_refused_at_once(path: str, tmp_path: Path) -> None:
     """A folder that is not there, or a folder in place of the file."""

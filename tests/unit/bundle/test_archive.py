@@ -107,6 +107,7 @@ HOSTILE = {
     "endless name": (tarred(entry("top/" + "a" * 2000)), "file name"),
     "name in another encoding": (tarred(entry("top/\xe9")), "UTF-8"),
     "symbolic link": (tarred(entry(type=tarfile.SYMTYPE, linkname="/etc/passwd")), "link"),
+    "symbolic link above": (tarred(entry(type=tarfile.SYMTYPE, linkname="../../passwd")), "link"),
     "hard link": (tarred(entry(type=tarfile.LNKTYPE, linkname="/etc/passwd")), "link"),
     "device": (tarred(entry(type=tarfile.CHRTYPE)), "neither file nor folder"),
     "block device": (tarred(entry(type=tarfile.BLKTYPE)), "neither file nor folder"),
@@ -176,6 +177,16 @@ def test_a_million_entries_are_refused() -> None:
 def test_an_archive_that_is_not_compressed_is_read() -> None:
     """A bare .tar is one too."""
     assert unpacked(tarred(entry("top/a", b"x"))) == {"top/a": b"x"}
+
+
+def test_a_link_within_the_archive_is_left_out() -> None:
+    """As troubleshoot makes them: what it points at is there anyway."""
+    content = tarred(
+        entry("top/a", b"x"),
+        entry("top/deep/b", type=tarfile.SYMTYPE, linkname="../a"),
+        entry("top/deep/c", type=tarfile.LNKTYPE, linkname="top/a"),
+    )
+    assert unpacked(zipped(content)) == {"top/a": b"x"}
 
 
 def test_a_folder_gives_its_plain_files(tmp_path: Path) -> None:
