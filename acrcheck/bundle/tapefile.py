@@ -52,7 +52,7 @@ class Header:
 
     def plain(self) -> Json:
         """Give it as JSON values."""
-        target = dataclasses.asdict(self.target)
+        target = dataclasses.asdict(dataclasses.replace(self.target, values=None))
         return {
             "kind": KIND,
             "format": FORMAT,

@@ -130,10 +130,15 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
     _refuse_left_behind(kept, path, force=force)
     tapes = [str(kept), *(name for form, name in given["reports"] if form == options.TAPE)]
     try:
-        with opened(connection_flags(given), target_of(given, profile), clock, os.environ) as world:
+        with (
+            Progress() as progress,
+            opened(
+                connection_flags(given), target_of(given, profile), clock, os.environ, progress.received
+            ) as world,
+        ):
             chosen.metadata["cluster"] = world.connection.server
             header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-            with taping(tapes, header, redactor(given)) as tape, Progress() as progress:
+            with taping(tapes, header, redactor(given)) as tape:
                 report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
                 where = report.metadata.get("namespace", ""), report.metadata.get("workload", "")
                 collector = Collector(

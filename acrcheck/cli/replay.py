@@ -8,7 +8,7 @@ import click
 
 from acrcheck.cli import options
 from acrcheck.cli.recording import redaction, stricter
-from acrcheck.cli.run import save, show, target_of, target_options
+from acrcheck.cli.run import save, show, target_options
 
 if TYPE_CHECKING:
     from acrcheck.bundle.tapefile import Recording
@@ -51,12 +51,13 @@ def command(source: str, **given: Any) -> int:
     from acrcheck.bundle.pack import replayed
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.clock import SystemClock
-    from acrcheck.profile import Profile
     from acrcheck.run import refuse_unknown_names
+    from acrcheck.target import Target
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    wanted = target_of({**given, "allow": (), "probe_image": ""}, Profile(""))
+    said: dict[str, Any] = {name: given[name] or "" for name in GIVEN}
+    wanted = Target(**said)
     recording = load(source, sys.stdin.buffer, wanted, SystemClock().now(), stricter(given))
     for note in recording.notes:
         click.echo(f"acrcheck: {note}", err=True)

@@ -32,8 +32,11 @@ Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
   acrcheck run --only token,registry --report json=report.json --report tape=run.tape
+  acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
+  acrcheck run --only registry --full --timeout 15m
 """
 
+VANTAGES = {"inside": "exec", "debug-container": "debug", "probe-pod": "pod", "here": "local"}
 target_options = options.together(
     options.option(
         "--workload",
@@ -63,6 +66,20 @@ running_options = options.together(
         "pool's kubelet pull the images; repeatable.",
     ),
     options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
+    options.option(
+        "--vantage",
+        type=click.Choice(list(VANTAGES)),
+        help="From where the registry is asked (default: the first that has the programs for it); `here` is where "
+        "acrcheck runs.",
+    ),
+    options.option(
+        "--node", default="", metavar="NAME", help="The throw-away pod's node (--vantage probe-pod)."
+    ),
+    options.option(
+        "--full",
+        is_flag=True,
+        help="Download the image's layers whole, to here, and verify their digests; let --timeout be long enough.",
+    ),
     options.option(
         "--timeout", type=options.Duration(), default="2m", show_default=True, help="For the whole run."
     ),
@@ -119,10 +136,15 @@ def _run(given: dict[str, Any]) -> int:
 
     clock = SystemClock()
     tapes = [path for form, path in given["reports"] if form == TAPE]
-    with opened(connection_flags(given), target_of(given, profile), clock, os.environ) as world:
+    with (
+        Progress() as progress,
+        opened(
+            connection_flags(given), target_of(given, profile), clock, os.environ, progress.received
+        ) as world,
+    ):
         chosen.metadata["cluster"] = world.connection.server
         header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-        with taping(tapes, header, redactor(given)) as tape, Progress() as progress:
+        with taping(tapes, header, redactor(given)) as tape:
             report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
     show(report, given)
     save(report, given)
@@ -206,6 +228,11 @@ def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
+        vantage="local"
+        if given["full"] and not given["vantage"]
+        else VANTAGES.get(given["vantage"] or "", ""),
+        node=given["node"],
+        full=given["full"],
         upgrade=profile.upgrade,
         thresholds=dict(profile.thresholds),
     )

@@ -79,14 +79,15 @@ def recording(inner: Cluster, tape: Tape, clock: Clock) -> TapedCluster:
     return TapedCluster(ask)
 
 
-def recorded(tape: Tape, store: Store) -> TapedCluster:
+def recorded(tape: Tape, store: Store | None = None) -> TapedCluster:
     """Give a door that answers from the tape, and what is not on it from the objects that are known."""
+    known = store or Store()
 
     def ask(question: Mapping[str, object], put: Callable[[Cluster], Answer]) -> Answer:
         try:
             answer: Answer = tape.answer(DOOR, question)
         except NeverAskedError:
-            return put(store)
+            return put(known)
         return answer
 
     return TapedCluster(ask)
