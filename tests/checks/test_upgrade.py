@@ -247,7 +247,7 @@ def token(action: str) -> Each[AccessToken]:
     return Each(((ROUTE.shared or ROUTE.subject, AccessToken("<token:1>", frozenset({action}))),))
 
 
-YOUNG = IdentityObjects((identity(),), (binding(),), None, everywhere=True)
+YOUNG = IdentityObjects((identity(),), (binding(),), (), everywhere=True)
 YOUNG.identities[0]["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
 NOT_FOUND = http(400, '{"error":"invalid_request","error_description":"Identity not found"}')
 
