@@ -1,4 +1,6 @@
-"""Writes what the README shows: the output of commands, and the permissions that the checks ask for.
+"""Writes what the README shows: the output of commands, and two tables.
+
+One is of the permissions that the checks ask for, one of the documentation's instructions and what proves each.
 
 With `--check` it only compares, and says what differs. Times are compared as if all were alike.
 """
@@ -13,9 +15,12 @@ from tabulate import tabulate
 from acrcheck.catalogue import builtin_dir, load_checks
 from acrcheck.model import Check
 from tests.e2e.command import call
+from tests.e2e.documentation import table
 
 README = Path(__file__).parents[2] / "README.md"
-BLOCK = re.compile(r"<!-- (output of: acrcheck (?P<args>.*?)|permissions) -->\n.*?<!-- end -->\n", re.DOTALL)
+BLOCK = re.compile(
+    r"<!-- (output of: acrcheck (?P<args>.*?)|permissions|documentation) -->\n.*?<!-- end -->\n", re.DOTALL
+)
 DURATION = re.compile(r" *\b\d+(\.\d+)?m?s\b|\d\d:\d\d:\d\dZ")
 
 
@@ -23,7 +28,7 @@ def written(text: str) -> str:
     """Give the page with every block made anew."""
 
     def block(found: re.Match[str]) -> str:
-        made = permissions() if found["args"] is None else shown(found["args"])
+        made = shown(found["args"]) if found["args"] is not None else TABLES[found[1]]()
         return f"<!-- {found[1]} -->\n{made}<!-- end -->\n"
 
     return BLOCK.sub(block, text)
@@ -61,6 +66,9 @@ def named(checks: list[Check]) -> str:
             for check in checks
         )
     )
+
+
+TABLES = {"permissions": permissions, "documentation": table}
 
 
 def compared(text: str) -> str:
