@@ -30,6 +30,9 @@ Json = dict[str, Any]
 class Redactor(Protocol):
     """What takes secrets out of all that is written."""
 
+    def learn(self, value: Any) -> None:
+        """Take the names from a value before they are met in texts."""
+
     def text(self, text: str, place: str) -> str:
         """Redact a text."""
 
@@ -132,7 +135,7 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
     Raises:
         UsageError: it is no tape, one of a newer format, or broken elsewhere than in its last line.
     """
-    header: Header | None = None
+    first: Json | None = None
     entries: list[Entry] = []
     broken = ""
     for number, line in enumerate(lines, 1):
@@ -140,19 +143,29 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
             raise _damaged(name, broken)
         try:
             value = _line(line)
-            if header is None:
-                header = _header(value, name, redactor)
+            if first is None:
+                header, first = _header(value, name), value
             else:
-                entry = _entry(value)
-                entries.append(redacted(entry, redactor) if redactor else entry)
+                entries.append(_entry(value))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            if header is None:
+            if first is None:
                 raise _no_tape(name) from error
             broken = f"line {number} is no entry of a tape ({type(error).__name__})"
-    if header is None:
+    if first is None:
         raise _no_tape(name)
+    if redactor:
+        header, entries = _stricter(first, entries, name, redactor)
     notes = (f"{name}: the last line was cut off; what it answered is not recorded",) if broken else ()
     return Recording(header, Tape(tuple(entries)), notes)
+
+
+def _stricter(first: Json, entries: list[Entry], name: str, redactor: Redactor) -> tuple[Header, list[Entry]]:
+    """Redact a whole tape: all its names are known before the first text is read."""
+    redactor.learn(first)
+    for entry in entries:
+        redactor.learn([json.loads(entry.question), entry.answer])
+    header = _header(redactor.value(first, "tape/header"), name)
+    return header, [redacted(entry, redactor) for entry in entries]
 
 
 def dumps(recording: Recording) -> bytes:
@@ -175,7 +188,7 @@ def _line(line: bytes) -> Json:
     return value
 
 
-def _header(value: Json, name: str, redactor: Redactor | None) -> Header:
+def _header(value: Json, name: str) -> Header:
     if value.get("kind") != KIND:
         raise ValueError("no header")
     if not isinstance(value["format"], int) or value["format"] > FORMAT:
@@ -185,7 +198,6 @@ def _header(value: Json, name: str, redactor: Redactor | None) -> Header:
             expected=f"a tape of format {FORMAT} or older",
             remedy="install the acrcheck that wrote it, or a newer one",
         )
-    value = redactor.value(value, "tape/header") if redactor else value
     started = datetime.fromisoformat(value["started"])
     if started.tzinfo is None:
         raise ValueError("no zone")
