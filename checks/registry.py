@@ -465,7 +465,7 @@ def _try(client: Client, image: ImageReference, asked: Challenged, credential: C
     if token is None:
         said = acr.error_of(answer)[1]
         kind = _refusal(credential, said)
-        evidence = acr.evidence_of(answer) | _arm_tells(credential, host)
+        evidence = _arm_tells(credential, host) | acr.evidence_of(answer)
         return None, kind(**values, status=answer.status, said=said, evidence=evidence)
     if not token.pulls:
         values |= {"actions": token.granted, "repository": image.repository}
