@@ -63,7 +63,7 @@ def test_replay_redacts_as_strictly(bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--redact", "("], "the pattern cannot be read"),
+        (["c.tar.gz", "--redact", "("], "the pattern cannot be read"),
         (["b.tar.gz"], "exists already"),
         (["nowhere/x.tar.gz"], "there is no folder"),
     ],
