@@ -31,7 +31,7 @@ class Redactor(Protocol):
     """What takes secrets out of all that is written."""
 
     def learn(self, value: Any) -> None:
-        """Take the names from a value before they are met in texts."""
+        """Take the names that are to be replaced from a value, before they are met in texts."""
 
     def text(self, text: str, place: str) -> str:
         """Redact a text."""
@@ -86,11 +86,13 @@ class TapeFile:
         self._lock = threading.Lock()
         self.problem: OSError | None = None
         """Why entries could not be written; the run goes on without them."""
+        redactor.learn(header.plain())
         self._write(redactor.value(header.plain(), "tape/header"))
 
     def keep(self, entry: Entry) -> None:
         """Write an entry, or keep what stands in the way."""
         try:
+            _learn(entry, self._redactor)
             self._write(dataclasses.asdict(redacted(entry, self._redactor)))
         except OSError as error:
             self.problem = self.problem or error
@@ -100,6 +102,11 @@ class TapeFile:
         with self._lock:
             self._file.write(text.encode())
             self._file.flush()
+
+
+def _learn(entry: Entry, redactor: Redactor) -> None:
+    redactor.learn(json.loads(entry.question))
+    redactor.learn(entry.answer)
 
 
 def redacted(entry: Entry, redactor: Redactor) -> Entry:
@@ -144,7 +151,8 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
         try:
             value = _line(line)
             if first is None:
-                header, first = _header(value, name), value
+                _header(value, name)
+                first = value
             else:
                 entries.append(_entry(value))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -154,18 +162,13 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
     if first is None:
         raise _no_tape(name)
     if redactor:
-        header, entries = _stricter(first, entries, name, redactor)
+        redactor.learn(first)
+        for entry in entries:
+            _learn(entry, redactor)
+        first = redactor.value(first, "tape/header")
+        entries = [redacted(entry, redactor) for entry in entries]
     notes = (f"{name}: the last line was cut off; what it answered is not recorded",) if broken else ()
-    return Recording(header, Tape(tuple(entries)), notes)
-
-
-def _stricter(first: Json, entries: list[Entry], name: str, redactor: Redactor) -> tuple[Header, list[Entry]]:
-    """Redact a whole tape: all its names are known before the first text is read."""
-    redactor.learn(first)
-    for entry in entries:
-        redactor.learn([json.loads(entry.question), entry.answer])
-    header = _header(redactor.value(first, "tape/header"), name)
-    return header, [redacted(entry, redactor) for entry in entries]
+    return Recording(_header(first or {}, name), Tape(tuple(entries)), notes)
 
 
 def dumps(recording: Recording) -> bytes:
