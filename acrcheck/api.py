@@ -4,13 +4,16 @@ from acrcheck.clock import Clock
 from acrcheck.cluster.keyring import Entry, index_key, lookup, matches
 from acrcheck.cluster.pullsecret import FIELDS as PULL_SECRET_FIELDS
 from acrcheck.cluster.reader import (
+    AUTOSCALERS,
     AZURE_ASSIGNED_IDENTITIES,
     AZURE_IDENTITIES,
     AZURE_IDENTITY_BINDINGS,
     AZURE_POD_IDENTITY_EXCEPTIONS,
+    CRON_JOBS,
     DAEMONSETS,
     DEPLOYMENTS,
     EVENTS,
+    JOBS,
     NAMESPACES,
     NODES,
     PODS,
@@ -21,8 +24,11 @@ from acrcheck.cluster.reader import (
     Answer,
     Cluster,
     Outcome,
+    Pull,
     Resource,
 )
+from acrcheck.cluster.selectors import matches as selects
+from acrcheck.cluster.trial import tells_state, unfit, waits_for_image
 from acrcheck.errors import UsageError
 from acrcheck.model import (
     CannotLookError,
@@ -57,13 +63,16 @@ from acrcheck.wire.door import (
 from acrcheck.wiring import Each, Looking, Maybe
 
 __all__ = [
+    "AUTOSCALERS",
     "AZURE_ASSIGNED_IDENTITIES",
     "AZURE_IDENTITIES",
     "AZURE_IDENTITY_BINDINGS",
     "AZURE_POD_IDENTITY_EXCEPTIONS",
+    "CRON_JOBS",
     "DAEMONSETS",
     "DEPLOYMENTS",
     "EVENTS",
+    "JOBS",
     "NAMESPACES",
     "NODES",
     "PODS",
@@ -90,6 +99,7 @@ __all__ = [
     "Observation",
     "Outcome",
     "Permission",
+    "Pull",
     "Request",
     "Resolve",
     "Resolved",
@@ -110,5 +120,9 @@ __all__ = [
     "lookup",
     "matches",
     "note",
+    "selects",
+    "tells_state",
+    "unfit",
+    "waits_for_image",
     "warn",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
+from acrcheck.helm.values import Place
 from acrcheck.late import dataclass
 from acrcheck.model import Permission, Subject
 from acrcheck.wire.door import Vantage
@@ -54,7 +55,9 @@ class Workload:
     namespace: str
     manifest: dict[str, Any]
     coder: bool
-    """True for Coder's control plane."""
+    """True for Coder's control plane, version 1."""
+    coder_v2: bool = False
+    """True for that of version 2, which knows no registries."""
 
     @property
     def values(self) -> dict[str, str]:
@@ -75,8 +78,20 @@ class Workload:
 
     @property
     def _template(self) -> dict[str, Any]:
-        template: dict[str, Any] = self.manifest.get("spec", {}).get("template") or {}
+        if self.kind == "pod":
+            return self.manifest
+        spec = self.manifest.get("spec", {})
+        if self.kind == "cronjob":
+            spec = spec.get("jobTemplate", {}).get("spec", {})
+        template: dict[str, Any] = spec.get("template") or {}
         return template
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """What sets the number of the workload's replicas; empty when nothing does."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,30 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartValues:
+    """The values that somebody gives to Coder's chart, from files or as a release keeps them."""
+
+    values: dict[str, Any]
+    version: str
+    """Of the chart."""
+    assumed: bool
+    """True where nobody said which chart it is: the newest is taken."""
+    origin: str
+    """Where they are from, as a report says it: `values.yaml`, `release coder`."""
+    places: dict[tuple[str | int, ...], Place]
+    """Where each key stands; empty for those of a release."""
+    written: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    """What is written for a value that is no text, where that is known."""
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Say where a key stands, or the nearest map above it."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.places:
+                return str(self.places[path[:end]])
+        return self.origin
+
+
+@dataclass(frozen=True, slots=True)
 class PodEvents:
     """The events of the pods in the workload's namespace, by the pod's name, as they are."""
 
@@ -127,6 +166,11 @@ class FailedPulls:
     """The images that a pod waits for."""
 
     images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """The workload is meant to get an identity from AAD Pod Identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,3 +507,34 @@ class Manifest:
     layers: tuple[tuple[str, int], ...]
     platforms: tuple[tuple[str, str], ...] = ()
     """For which platforms the config must be; empty where an index said for which it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A pull that is to be tried: of an image, on one node of a pool."""
+
+    image: Image
+    pool: str
+    node: str
+    """Empty where no node of the pool may be asked."""
+    why_not: str = ""
+    """Why none may be."""
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        place = f"node/{self.node}" if self.node else f"pool/{self.pool}"
+        return Subject(
+            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}"})
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletPull:
+    """What a node's kubelet came to with an image, just now, for a throw-away pod; `said` are its words."""
+
+    image: str
+    node: str
+    pool: str
+    ok: bool
+    said: str

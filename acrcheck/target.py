@@ -7,6 +7,7 @@ from acrcheck.azure.clouds import CLOUDS
 from acrcheck.azure.identity import CLIENT_ID, RESOURCE_ID, RESOURCE_ID_FORM
 from acrcheck.azure.image import ImageReferenceError, is_host, parse_image
 from acrcheck.errors import UsageError
+from acrcheck.helm.values import ValuesFiles
 from acrcheck.late import dataclass
 
 
@@ -36,6 +37,19 @@ class Target:
     """Download layers whole and verify their digests. Only from here: from inside a pod it would fill memory."""
     credential: dict[str, Any] = field(default_factory=dict)
     """A credential to try, as `acrcheck.cluster.pullsecret.credential` gives it; empty for none."""
+    values: ValuesFiles | None = None
+    """Values of Coder's chart to look at."""
+
+    upgrade: bool = False
+    """True where it is to be known whether an upgrade may be begun."""
+    to_chart: str = ""
+    """The version of the chart that is to be installed."""
+    to_image: str = ""
+    """The image that the workload is to run."""
+    database_snapshot: str = ""
+    """By what its owner calls it: the snapshot of the database that a way back would begin with."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """The numbers that checks measure by, as `Checks.thresholds` names them; times in seconds."""
 
     @property
     def kubectl(self) -> str:

@@ -1,8 +1,10 @@
 """What acrcheck knows: the checks, in the order shown, and the layers, in the order in which they hide each other."""
 
-ORDER = ("cluster", "workload", "label", "binding", "token", "login", "pull", "kubelet", "registry")
+ORDER = ("cluster", "workload", "label", "binding", "token", "login", "pull", "kubelet", "registry", "trial")
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
+VALUES_ORDER = ("valuesfiles", "values")
+"""The checks of values files on their own, without a cluster."""
 LAYERS = (
     "cluster",
     "workload",
@@ -29,3 +31,5 @@ LAYERS = (
     "pull",
     "support",
 )
+THRESHOLDS: dict[str, str | int] = {"window": "2h", "replicas": 2}
+"""What a profile may set: for how long an upgrade may take nothing may expire, and how many replicas there are then."""

@@ -35,7 +35,6 @@ from acrcheck.api import (
 from acrcheck.azure.identity import CLIENT_ID, RESOURCE_ID, RESOURCE_ID_FORM
 from acrcheck.azure.imds import ADDRESS
 from acrcheck.facts import (
-    ApiServer,
     Assigned,
     Bound,
     Crds,
@@ -47,6 +46,7 @@ from acrcheck.facts import (
     Nodes,
     OwnToken,
     Pod,
+    PodIdentity,
     PodLabel,
     Tokens,
     Workload,
@@ -174,14 +174,17 @@ ASSIGNING = fail(
 ASSIGNED = note("assigned-identity", "AzureAssignedIdentity {assigned} is Assigned")
 
 
-def crds(server: ApiServer, cluster: Cluster) -> Looking[Crds | None]:  # noqa: ARG001 - comes after the API server
+def crds(
+    wanted: PodIdentity,  # noqa: ARG001 - else nobody needs them
+    cluster: Cluster,
+) -> Looking[Crds | None]:
     """The API server serves AAD Pod Identity's resources."""
     answer = cluster.path(GROUP_PATH)
     served: set[str] = set()
     if not answer.nothing:
         served = {text(item, "name") for item in mappings(answer.value(), "resources")}
-    wanted = (AZURE_IDENTITIES.plural, AZURE_IDENTITY_BINDINGS.plural)
-    missing = [name for name in wanted if name not in served]
+    needed = (AZURE_IDENTITIES.plural, AZURE_IDENTITY_BINDINGS.plural)
+    missing = [name for name in needed if name not in served]
     if missing:
         yield NO_CRDS(missing=", ".join(missing))
     yield RETIRED()
@@ -266,7 +269,7 @@ def node_subject(node: str) -> Subject:
     return Subject(f"node/{node}", frozenset({f"node/{node}"}))
 
 
-def nmi(pods: Each[Pod], cluster: Cluster) -> Looking[Nmis]:
+def nmi(wanted: PodIdentity, pods: Each[Pod], cluster: Cluster) -> Looking[Nmis]:  # noqa: ARG001 - else nobody needs it
     """NMI is ready on each node that hosts a pod of the workload, once."""
     hosts: dict[str, list[Pod]] = {}
     for pod in pods:
@@ -392,7 +395,12 @@ def mic(nmis: Nmis, cluster: Cluster) -> Looking[None]:
             yield MIC_NOT_READY(mic=name(item), mic_namespace=namespace(item))
 
 
-def host_network(pod: Pod, asked: Maybe[Tokens], own: Maybe[OwnToken]) -> Looking[None]:
+def host_network(
+    pod: Pod,
+    wanted: PodIdentity,  # noqa: ARG001 - else its network does not matter
+    asked: Maybe[Tokens],
+    own: Maybe[OwnToken],
+) -> Looking[None]:
     """A pod has a network of its own, or the node's identity is the one it wants."""
     if not pod.host_network or own.value is not None:
         return
@@ -404,7 +412,7 @@ def host_network(pod: Pod, asked: Maybe[Tokens], own: Maybe[OwnToken]) -> Lookin
     yield HOST_NETWORK(pod=pod.name)
 
 
-def proxy(pod: Pod) -> Looking[None]:
+def proxy(pod: Pod, wanted: PodIdentity) -> Looking[None]:  # noqa: ARG001 - else it asks for no token
     """A pod's proxy variables leave 169.254.169.254 alone."""
     containers = mappings(pod.spec, "containers")
     container = next((item for item in containers if item.get("name") == pod.container), {})

@@ -1,10 +1,19 @@
 """Kubernetes API."""
 
-from acrcheck.api import CannotLookError, Check, Cluster, Each, Looking, Permission, Target, warn
+from acrcheck.api import REPLICASETS, CannotLookError, Check, Cluster, Each, Looking, Permission, Target, warn
 from acrcheck.facts import Allowed, ApiServer, Ask, Plan, Workload
+
+from .workload import KINDS
 
 MISSING = warn("permission-missing", "not permitted to {permission}", "can_i")
 ALL_NAMESPACES = "all"
+FINDING = frozenset(item.plural for item in (*KINDS.values(), REPLICASETS))
+"""What is read to find the workload, which is found when permissions are asked about."""
+ONLY_OF = {
+    "jobs": ("cronjob",),
+    "horizontalpodautoscalers": ("deployment", "statefulset"),
+}
+"""What is listed for workloads of some kinds only."""
 
 
 def api_server(cluster: Cluster) -> Looking[ApiServer]:
@@ -21,7 +30,8 @@ def api_server(cluster: Cluster) -> Looking[ApiServer]:
 
 def asks(plan: Plan, workload: Workload) -> Looking[Each[Ask]]:
     """What the selected checks will ask, in the workload's namespace or in all."""
-    permissions = dict.fromkeys(_permission(ask, workload.namespace) for ask in plan.asks)
+    every = (_permission(ask, workload.namespace) for ask in plan.asks)
+    permissions = dict.fromkeys(item for item in every if not _is_spare(item, workload.kind))
     yield from ()
     return Each(tuple((ask.subject, ask) for ask in (Ask(permission) for permission in permissions)))
 
@@ -32,6 +42,13 @@ def _permission(ask: tuple[str, ...], namespace: str) -> Permission:
     resource, _, subresource = resource.partition("/")
     plural, _, group = resource.partition(".")
     return Permission(verb, plural, "" if where == [ALL_NAMESPACES] else namespace, group, subresource)
+
+
+def _is_spare(permission: Permission, kind: str) -> bool:
+    """Tell whether a run does not need a permission: any more, or for a workload of that kind."""
+    if permission.verb == "get":
+        return permission.resource in FINDING and not permission.subresource
+    return permission.verb == "list" and kind not in ONLY_OF.get(permission.resource, (kind,))
 
 
 def permission(ask: Ask, cluster: Cluster, target: Target) -> Looking[Allowed]:

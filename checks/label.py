@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from acrcheck.api import Check, Each, Looking, Maybe, Target, fail, note, warn
-from acrcheck.facts import IdentityObjects, Pod, PodLabel, TemplateLabel, Workload
+from acrcheck.api import Check, Each, Looking, Maybe, NotApplicableError, Target, fail, note, warn
+from acrcheck.facts import IdentityObjects, Pod, PodIdentity, PodLabel, TemplateLabel, Workload
 
 from .objects import name as name_of
 from .objects import namespace, text, texts
@@ -51,8 +51,25 @@ POD_NO_EFFECT = note(
 POD_LABELLED = note("pod-labelled", "pod {pod} carries {key}={value}")
 
 
+def pod_identity(workload: Workload, target: Target) -> Looking[PodIdentity]:
+    """The workload is meant to have a pod identity: it is Coder v1, says so by a label, or an identity was named."""
+    labels = {**texts(workload.manifest, "metadata", "labels"), **texts(workload.template_labels)}
+    named = target.identity_client_id or target.identity_resource_id
+    if not (workload.coder or named or LABEL in labels or _wrong_case(labels)):
+        raise NotApplicableError(
+            f"nothing says that {workload.kind}/{workload.name} has a pod identity: name one with "
+            f"--identity-client-id if it should"
+        )
+    yield from ()
+    return PodIdentity()
+
+
 def template_label(
-    workload: Workload, pods: Each[Pod], objects: Maybe[IdentityObjects], target: Target
+    workload: Workload,
+    wanted: PodIdentity,  # noqa: ARG001 - else there is nothing to look for
+    pods: Each[Pod],
+    objects: Maybe[IdentityObjects],
+    target: Target,
 ) -> Looking[TemplateLabel]:
     """The pod template carries the label, so every next pod will."""
     name = f"{workload.kind}/{workload.name}"
@@ -134,6 +151,7 @@ def pod_label(pod: Pod, template: TemplateLabel) -> Looking[PodLabel]:
 
 
 CHECKS = (
+    Check("pod-identity", "the workload is meant to have a pod identity", pod_identity),
     Check(
         "label-template",
         "the pod template carries aadpodidbinding",

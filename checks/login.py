@@ -25,7 +25,7 @@ from acrcheck.azure.arm import PAGES, leads_away, subscriptions_request
 from acrcheck.azure.clouds import Cloud, cloud_of
 from acrcheck.azure.imds import listen, token_request
 from acrcheck.azure.sdk import managed_identity_token
-from acrcheck.facts import Identity, Login, Nmis, OwnToken, Pod, Tokens
+from acrcheck.facts import Identity, Login, Nmis, OwnToken, Pod, PodIdentity, Tokens
 
 from . import asking
 from .objects import mapping, mappings, text
@@ -147,6 +147,7 @@ def _account(
 
 def probe_pod(
     pods: Each[Pod],
+    wanted: PodIdentity,  # noqa: ARG001 - else there is nobody to log in as
     identities: Each[Identity],
     nmis: Maybe[Nmis],
     asked: Each[Tokens],

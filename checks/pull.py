@@ -41,6 +41,7 @@ from acrcheck.facts import (
     OwnToken,
     Path,
     Pod,
+    PodIdentity,
     PullSecret,
     Tokens,
     Workload,
@@ -281,6 +282,7 @@ def paths(
     nodes: Maybe[Nodes],
     keyrings: Each[Keyring],
     workload: Workload,
+    wanted: Maybe[PodIdentity],
     target: Target,
 ) -> Looking[Each[Path]]:
     """Which registries, from where: the workload's from one pod on each node, those of its pull secrets from one."""
@@ -307,7 +309,7 @@ def paths(
             node=pod.node,
             vantage=vantages.get(pod.subject, inside),
             host=host,
-            identity=True,
+            identity=wanted.value is not None,
             image=image,
             tokens=tokens.get(pod.subject),
             coder=workload.coder,

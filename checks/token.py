@@ -38,6 +38,7 @@ from acrcheck.facts import (
     Nodes,
     OwnToken,
     Pod,
+    PodIdentity,
     Tokens,
 )
 
@@ -154,7 +155,13 @@ NMI_SAYS = (
 """What NMI says, the first match decides (aad-pod-identity pkg/nmi)."""
 
 
-def tokens(pod: Pod, identity: Maybe[Identity], wire: Wire, target: Target) -> Looking[Tokens]:
+def tokens(
+    pod: Pod,
+    wanted: PodIdentity,  # noqa: ARG001 - else it asks for none
+    identity: Maybe[Identity],
+    wire: Wire,
+    target: Target,
+) -> Looking[Tokens]:
     """The token endpoint answers from inside the pod, for ARM and for the registry, with and without the client id."""
     cloud = cloud_of(target.cloud, target.registry)
     client_id = identity.value.client_id if identity.value else target.identity_client_id
@@ -330,7 +337,12 @@ def _time(seconds: object) -> datetime | None:
         return None
 
 
-def spread(pods: Each[Pod], asked: Each[Tokens], nodes: Maybe[Nodes]) -> Looking[None]:
+def spread(
+    pods: Each[Pod],
+    wanted: PodIdentity,  # noqa: ARG001 - else nobody was asked
+    asked: Each[Tokens],
+    nodes: Maybe[Nodes],
+) -> Looking[None]:
     """What one pod is told, the others are told too: `Identity not found` compared across nodes and scale sets."""
     if not len(asked):
         raise NotApplicableError("no pod could be asked", blocked_by="token")

@@ -20,6 +20,9 @@ KINDS = {
     "deployment": ("deployments", "deploy"),
     "statefulset": ("statefulsets", "sts"),
     "daemonset": ("daemonsets", "ds"),
+    "job": ("jobs",),
+    "cronjob": ("cronjobs", "cj"),
+    "pod": ("pods", "po"),
 }
 
 Decorator = Callable[[Any], Any]

@@ -18,6 +18,8 @@ from acrcheck.cluster.reader import (
     DEPLOYMENTS,
     NODES,
     PODS,
+    REPLICASETS,
+    STATEFULSETS,
 )
 from acrcheck.lab import objects
 from acrcheck.lab.azure import RoleAssignment
@@ -27,6 +29,7 @@ from acrcheck.lab.machines import PullSecret
 from acrcheck.lab.webhook import CLIENT_ID, LABEL, Webhook
 from acrcheck.lab.world import (
     IDENTITY,
+    IMAGE,
     NAMESPACE,
     NOT_FOUND,
     SYSTEM_POOL,
@@ -187,6 +190,69 @@ def crash_workload(world: World) -> None:
         crash(pod, 1)
     for key in ("readyReplicas", "availableReplicas"):
         world.deployment["status"].pop(key)
+
+
+def become(
+    kind: str,
+    name: str = "worker",
+    *,
+    label: str | None = IDENTITY,
+    more: dict[str, str] | None = None,
+    named: str = "",
+) -> Fault:
+    """The workload is not Coder's but one of another kind, and acrcheck is told its name.
+
+    Args:
+        kind: as in a manifest.
+        name: its name.
+        label: the value of its pods' aadpodidbinding; None for no such label.
+        more: further labels of its pods.
+        named: what acrcheck is told, where that is not `kind/name`: `pod` for one of its pods.
+    """
+
+    def fault(world: World) -> None:
+        for item in (*world.pods, *world.kubernetes.items(REPLICASETS, NAMESPACE)):
+            resource = PODS if item["kind"] == "Pod" else REPLICASETS
+            world.kubernetes.remove(resource, item["metadata"]["name"], NAMESPACE)
+        world.kubernetes.remove(DEPLOYMENTS, "coderd", NAMESPACE)
+        world.releases.clear()
+        world.tools[IMAGE] = frozenset({"curl", "getent"})
+        labels = {**({} if label is None else {objects.LABEL: label}), **(more or {})}
+        item = objects.worker(kind, NAMESPACE, name, IMAGE, labels)
+        if kind == "Pod":
+            world.kubernetes.run_pod(item["metadata"], item["spec"], SYSTEM_NODE)
+        else:
+            world.kubernetes.put(item)
+        settle(world)
+        pod = world.kubernetes.items(PODS, NAMESPACE)[0]["metadata"]["name"]
+        workload = f"pod/{pod}" if named == "pod" else f"{kind.lower()}/{name}"
+        world.target = replace(world.target, workload=workload)
+
+    return fault
+
+
+def on_delete(world: World) -> None:
+    """The StatefulSet replaces its pods only when they are deleted."""
+    for item in world.kubernetes.items(STATEFULSETS, NAMESPACE):
+        item["spec"]["updateStrategy"] = {"type": "OnDelete"}
+
+
+def label_template(world: World) -> None:
+    """The label was put into a StatefulSet's template, when its pods were there."""
+    for item in world.kubernetes.items(STATEFULSETS, NAMESPACE):
+        item["spec"]["template"]["metadata"]["labels"][objects.LABEL] = IDENTITY
+    settle(world)
+
+
+def identity_asked_for(world: World) -> None:
+    """The operator says which identity the workload must get."""
+    world.target = replace(world.target, identity_client_id=world.azure.identities[0].client_id)
+
+
+def autoscaled(world: World) -> None:
+    """An autoscaler has just asked for one more replica, which is not there yet."""
+    world.kubernetes.put(objects.autoscaler(NAMESPACE, "coderd", "Deployment"))
+    world.deployment["spec"]["replicas"] += 1
 
 
 def tools(*names: str) -> Fault:
@@ -364,7 +430,7 @@ def nmi_restarted(world: World) -> None:
 def old_connections(world: World) -> None:
     """NMI came after the workload, whose application goes on with the connection it had before."""
     nmi_restarted(world)
-    for pod in world.pods:
+    for pod in world.kubernetes.items(PODS, NAMESPACE):
         world.old_connections[pod["metadata"]["name"]] = NOT_FOUND
 
 
@@ -489,6 +555,18 @@ def node_label(key: str, value: str, *nodes: str) -> Fault:
     def fault(world: World) -> None:
         for name in nodes:
             world.kubernetes.get(NODES, name)["metadata"]["labels"][key] = value
+
+    return fault
+
+
+def node_condition(kind: str, status: str, *nodes: str) -> Fault:
+    """Have a condition of nodes be so."""
+
+    def fault(world: World) -> None:
+        for name in nodes:
+            conditions = world.kubernetes.get(NODES, name)["status"]["conditions"]
+            conditions[:] = [item for item in conditions if item["type"] != kind]
+            conditions.append({"type": kind, "status": status})
 
     return fault
 

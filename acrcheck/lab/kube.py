@@ -14,13 +14,16 @@ from datetime import UTC
 from typing import Any
 
 from acrcheck.cluster.reader import (
+    AUTOSCALERS,
     AZURE_ASSIGNED_IDENTITIES,
     AZURE_IDENTITIES,
     AZURE_IDENTITY_BINDINGS,
     AZURE_POD_IDENTITY_EXCEPTIONS,
+    CRON_JOBS,
     DAEMONSETS,
     DEPLOYMENTS,
     EVENTS,
+    JOBS,
     NAMESPACES,
     NODES,
     PODS,
@@ -46,6 +49,9 @@ KINDS: dict[str, Resource] = {
     "StatefulSet": STATEFULSETS,
     "DaemonSet": DAEMONSETS,
     "ReplicaSet": REPLICASETS,
+    "Job": JOBS,
+    "CronJob": CRON_JOBS,
+    "HorizontalPodAutoscaler": AUTOSCALERS,
     "CustomResourceDefinition": CRDS,
     "AzureIdentity": AZURE_IDENTITIES,
     "AzureIdentityBinding": AZURE_IDENTITY_BINDINGS,
@@ -57,6 +63,8 @@ BUILT_IN: dict[str, frozenset[str]] = {
         {"pods", "nodes", "namespaces", "services", "configmaps", "events", "secrets", "serviceaccounts"}
     ),
     "apps/v1": frozenset({"deployments", "statefulsets", "daemonsets", "replicasets"}),
+    "batch/v1": frozenset({"jobs", "cronjobs"}),
+    "autoscaling/v2": frozenset({"horizontalpodautoscalers"}),
     "policy/v1": frozenset({"poddisruptionbudgets"}),
     "networking.k8s.io/v1": frozenset({"networkpolicies"}),
     "discovery.k8s.io/v1": frozenset({"endpointslices"}),
@@ -77,6 +85,8 @@ class Kubernetes:
         self.clock = clock
         self._lock = threading.RLock()
         self._objects: dict[Resource, dict[tuple[str, str], Json]] = {}
+        self.ended: set[str] = set()
+        """Names of pods that were deleted; another one may have come under the same name."""
         self._changes = 1000
         self._names = 0
 
@@ -126,6 +136,8 @@ class Kubernetes:
         """Delete an object; False when there was none."""
         key = (namespace if resource.namespaced else "", name)
         with self._lock:
+            if resource == PODS:
+                self.ended.add(name)
             return self._objects.get(resource, {}).pop(key, None) is not None
 
     def dump(self) -> list[Json]:
@@ -173,6 +185,9 @@ class Kubernetes:
         """Let the controllers work until nothing is left to do."""
         changed = [self._deploy(item) for item in self.items(DEPLOYMENTS)]
         changed += [self._everywhere(item) for item in self.items(DAEMONSETS)]
+        changed += [self._in_order(item) for item in self.items(STATEFULSETS)]
+        changed += [self._schedule(item) for item in self.items(CRON_JOBS)]
+        changed += [self._run_job(item) for item in self.items(JOBS)]
         if any(changed):
             self.clock.sleep(ROLLOUT)
 
@@ -220,16 +235,16 @@ class Kubernetes:
         return bool(pods)
 
     def _everywhere(self, daemon_set: Json) -> bool:
-        """Have one pod of a DaemonSet on each node that its selector names."""
-        metadata, template = daemon_set["metadata"], daemon_set["spec"]["template"]
-        namespace = metadata["namespace"]
+        """Have one pod of a DaemonSet's newest template on each node that its selector names."""
+        metadata = daemon_set["metadata"]
+        template, revision = _revised(daemon_set)
         wanted = {node["metadata"]["name"] for node in self.items(NODES) if _fits(node, template)}
-        held = {
-            item["spec"]["nodeName"]: item for item in self.items(PODS, namespace) if _owned(item, daemon_set)
-        }
-        for node in held.keys() - wanted:
-            self.remove(PODS, held[node]["metadata"]["name"], namespace)
-        for node in sorted(wanted - held.keys()):
+        held = {item["spec"]["nodeName"]: item for item in self._pods_of(daemon_set)}
+        for node, item in list(held.items()):
+            if node not in wanted or _revision(item) not in {"", revision}:
+                self.remove(PODS, held.pop(node)["metadata"]["name"], metadata["namespace"])
+        missing = sorted(wanted - held.keys())
+        for node in missing:
             self._start(daemon_set, template, f"{metadata['name']}-{_letters(self.number(), 5)}", node)
         count = len(wanted)
         daemon_set["status"] = {
@@ -239,7 +254,72 @@ class Kubernetes:
             "updatedNumberScheduled": count,
             "numberReady": count,
         }
-        return wanted != held.keys()
+        return bool(missing)
+
+    def _in_order(self, stateful_set: Json) -> bool:
+        """Have a StatefulSet's pods under their numbers, all of the newest template unless it waits for a deletion."""
+        metadata, spec = stateful_set["metadata"], stateful_set["spec"]
+        replicas = int(spec.get("replicas", 1))
+        template, revision = _revised(stateful_set)
+        waits = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+        names = [f"{metadata['name']}-{number}" for number in range(replicas)]
+        held = {item["metadata"]["name"]: item for item in self._pods_of(stateful_set)}
+        newest = {name for name, item in held.items() if _revision(item) == revision}
+        for name in held.keys() - set(names) if waits else held.keys() - newest:
+            self.remove(PODS, held.pop(name)["metadata"]["name"], metadata["namespace"])
+        missing = [name for name in names if name not in held]
+        for name in missing:
+            self._start(stateful_set, template, name, self._place(stateful_set, template))
+        updated = len(newest & held.keys()) + len(missing)
+        stateful_set["status"] = {
+            "observedGeneration": metadata["generation"],
+            **dict.fromkeys(("replicas", "readyReplicas", "availableReplicas"), replicas),
+            "updatedReplicas": updated,
+        }
+        return bool(missing)
+
+    def _run_job(self, job: Json) -> bool:
+        """Have the pods of a Job that has not ended."""
+        metadata, spec = job["metadata"], job["spec"]
+        if job.get("status", {}).get("conditions"):
+            return False
+        labels = {"batch.kubernetes.io/controller-uid": metadata["uid"], "job-name": metadata["name"]}
+        spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}})
+        spec["template"]["metadata"].setdefault("labels", {}).update(labels)
+        held = self._pods_of(job)
+        wanted = 0 if spec.get("suspend") else int(spec.get("parallelism", 1))
+        for pod in held[wanted:]:
+            self.remove(PODS, pod["metadata"]["name"], metadata["namespace"])
+        for _ in range(wanted - len(held)):
+            name = f"{metadata['name']}-{_letters(self.number(), 5)}"
+            self._start(job, spec["template"], name, self._place(job, spec["template"]))
+        job["status"] = {"active": wanted, "ready": wanted, "startTime": metadata["creationTimestamp"]}
+        return len(held) != wanted
+
+    def _schedule(self, cron_job: Json) -> bool:
+        """Have one Job of a CronJob run."""
+        metadata, spec = cron_job["metadata"], cron_job["spec"]
+        if spec.get("suspend") or cron_job.get("status"):
+            return False
+        job = copy.deepcopy(spec["jobTemplate"])
+        job |= {"apiVersion": "batch/v1", "kind": "Job"}
+        minutes = int(self.clock.now().timestamp()) // 60
+        job.setdefault("metadata", {}).update(
+            name=f"{metadata['name']}-{minutes}",
+            namespace=metadata["namespace"],
+            ownerReferences=[_reference(cron_job)],
+        )
+        made = self.put(job)["metadata"]
+        cron_job["status"] = {
+            "active": [
+                {"kind": "Job", "name": made["name"], "namespace": made["namespace"], "uid": made["uid"]}
+            ],
+            "lastScheduleTime": self.stamp(),
+        }
+        return True
+
+    def _pods_of(self, owner: Json) -> list[Json]:
+        return [item for item in self.items(PODS, owner["metadata"]["namespace"]) if _owned(item, owner)]
 
     def _place(self, owner: Json, template: Json) -> str:
         """The node for the next pod: one that takes pods, with the fewest of this owner's."""
@@ -255,17 +335,12 @@ class Kubernetes:
 
     def _start(self, owner: Json, template: Json, name: str, node: str) -> Json:
         metadata = copy.deepcopy(template["metadata"])
-        metadata |= {"name": name, "namespace": owner["metadata"]["namespace"], "generateName": name[:-5]}
-        metadata["ownerReferences"] = [
-            {
-                "apiVersion": "apps/v1",
-                "kind": owner["kind"],
-                "name": owner["metadata"]["name"],
-                "uid": owner["metadata"]["uid"],
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ]
+        metadata |= {
+            "name": name,
+            "namespace": owner["metadata"]["namespace"],
+            "generateName": f"{owner['metadata']['name']}-",
+            "ownerReferences": [_reference(owner)],
+        }
         return self.run_pod(metadata, template["spec"], node)
 
     def run_pod(self, metadata: Json, spec: Json, node: str) -> Json:
@@ -380,6 +455,30 @@ def _owned(item: Json, owner: Json) -> bool:
     return any(reference["uid"] == owner["metadata"]["uid"] for reference in references)
 
 
+def _revised(owner: Json) -> tuple[Json, str]:
+    """The template for the next pod of a StatefulSet or DaemonSet, and the revision that its label names."""
+    template = copy.deepcopy(owner["spec"]["template"])
+    revision = _hash(template)
+    template["metadata"].setdefault("labels", {})["controller-revision-hash"] = revision
+    return template, revision
+
+
+def _revision(pod: Json) -> str:
+    return str(pod["metadata"]["labels"].get("controller-revision-hash", ""))
+
+
+def _reference(owner: Json) -> Json:
+    """How what a controller makes names it."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
 def _fits(node: Json, template: Json) -> bool:
     labels = node["metadata"].get("labels") or {}
     selector = template["spec"].get("nodeSelector") or {}
@@ -397,14 +496,7 @@ def _replica_set(deployment: Json, name: str) -> Json:
             "name": name,
             "namespace": metadata["namespace"],
             "labels": template["metadata"]["labels"],
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "Deployment",
-                    "name": metadata["name"],
-                    "uid": metadata["uid"],
-                }
-            ],
+            "ownerReferences": [_reference(deployment)],
         },
         "spec": {
             "replicas": deployment["spec"].get("replicas", 1),

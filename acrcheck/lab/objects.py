@@ -81,6 +81,12 @@ def node(
         "status": {
             "addresses": addresses,
             "conditions": [{"type": "Ready", "status": "True"}],
+            "allocatable": {
+                "cpu": "3860m",
+                "ephemeral-storage": "119703055367",
+                "memory": "12880Mi",
+                "pods": "110",
+            },
             "nodeInfo": {"architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": "v1.36.3"},
         },
     }
@@ -134,6 +140,43 @@ def _coderd_container(name: str, *words: str) -> Json:
         container |= {"ports": [{"name": "tcp-coderd", "containerPort": 8080}], "readinessProbe": health}
         container["livenessProbe"] = health
     return container
+
+
+def worker(kind: str, namespace: str, name: str, image: str, labels: dict[str, str]) -> Json:
+    """A workload of any kind that is not Coder's, as kubectl applies it; `labels` are its pods'.
+
+    Args:
+        kind: Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod.
+        namespace: where it goes.
+        name: its name.
+        image: of its one container.
+        labels: further labels of its pods.
+    """
+    own = {"app": name, **labels}
+    spec: Json = {"serviceAccountName": "default", "containers": [{"name": name, "image": image, "env": []}]}
+    metadata: Json = {"name": name, "namespace": namespace, "labels": {"app": name}}
+    if kind == "Pod":
+        return {"apiVersion": "v1", "kind": kind, "metadata": {**metadata, "labels": own}, "spec": spec}
+    if kind in {"Job", "CronJob"}:
+        template = {"metadata": {"labels": own}, "spec": {**spec, "restartPolicy": "Never"}}
+        run: Json = {"parallelism": 2, "template": template}
+        if kind == "CronJob":
+            run = {"schedule": "0 3 * * *", "jobTemplate": {"spec": run}}
+        return {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": run}
+    item = _workload(kind, metadata, {"app": name}, own, spec)
+    item["spec"] |= {} if kind == "DaemonSet" else {"replicas": 2}
+    return item
+
+
+def autoscaler(namespace: str, name: str, kind: str) -> Json:
+    """A HorizontalPodAutoscaler of a workload of that name."""
+    target = {"apiVersion": "apps/v1", "kind": kind, "name": name}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5},
+    }
 
 
 def nmi(namespace: str = "kube-system", mode: str = "managed") -> Json:

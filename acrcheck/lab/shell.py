@@ -160,7 +160,7 @@ class _Kubectl:
         self._world = world
         self._kubernetes = world.kubernetes
         self._given = given
-        self._options = _options(words, set(self.VALUED), set())
+        self._options = _options(words, set(self.VALUED), {"--overwrite"})
         if self._options.values.get("--context", "") != world.target.context:
             raise _UnknownError("it does not act on the lab's context")
 
@@ -172,6 +172,7 @@ class _Kubectl:
             "cordon": self._cordon,
             "delete": self._delete,
             "scale": self._scale,
+            "label": self._label,
         }
         words = self._options.words
         if not words or words[0] not in verbs:
@@ -213,7 +214,7 @@ class _Kubectl:
             template.setdefault("annotations", {})[RESTARTED] = self._kubernetes.stamp()
             item["metadata"]["generation"] = int(item["metadata"]["generation"]) + 1
             self._world.settle()
-            return f"deployment.apps/{item['metadata']['name']} restarted\n"
+            return f"{_shown(NAMES[item['kind'].lower()], item)} restarted\n"
         if words[:1] == ["status"]:
             self._finish(item)
             return f'deployment "{item["metadata"]["name"]}" successfully rolled out\n'
@@ -247,6 +248,14 @@ class _Kubectl:
         self._kubernetes.remove(PODS, item["metadata"]["name"], item["metadata"]["namespace"])
         self._world.settle()
         return f'pod "{item["metadata"]["name"]}" deleted\n'
+
+    def _label(self, words: list[str]) -> str:
+        *names, setting = words
+        key, _, value = setting.partition("=")
+        resource, item = self._named(names)
+        item["metadata"].setdefault("labels", {})[key] = value
+        self._world.settle()
+        return f"{_shown(resource, item)} labeled\n"
 
     def _scale(self, words: list[str]) -> str:
         resource, item = self._named(words)

@@ -233,9 +233,9 @@ class World:
     def settle(self) -> None:
         """Let the cluster's controllers work, and MIC where there is one."""
         self.kubernetes.settle()
-        running = {pod["metadata"]["name"] for pod in self.kubernetes.items(PODS)}
-        for name in self.old_connections.keys() - running:
+        for name in self.old_connections.keys() & self.kubernetes.ended:
             del self.old_connections[name]
+        self.kubernetes.ended.clear()
         self._assign()
 
     def _assign(self) -> None:

@@ -18,6 +18,7 @@ from acrcheck.api import (
     Observation,
     Outcome,
     Permission,
+    Pull,
     Request,
     Resolve,
     Resolved,
@@ -28,7 +29,7 @@ from acrcheck.api import (
     Subject,
     Vantage,
 )
-from acrcheck.facts import Pod, Workload
+from acrcheck.facts import Pod, PodIdentity, Workload
 from acrcheck.model import Status
 
 F = TypeVar("F")
@@ -45,6 +46,7 @@ RESOURCE_ID = (
 NODE = "aks-nodepool1-12345678-vmss000000"
 NODE_2 = "aks-nodepool1-12345678-vmss000001"
 OTHER_POOL = "aks-gpu-12345678-vmss000000"
+WANTED = PodIdentity()
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
@@ -200,6 +202,8 @@ class FakeCluster:
     objects: dict[str, list[Any]] = field(default_factory=dict)
     answers: dict[Any, Answer] = field(default_factory=dict)
     log: Answer = field(default_factory=lambda: good(""))
+    trial: Answer = field(default_factory=lambda: good({"pulled": True}))
+    pulls: list[Pull] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def path(self, path: str) -> Answer:
@@ -241,6 +245,11 @@ class FakeCluster:
         """Read a log."""
         self.asked.append(("logs", namespace, pod, container))
         return self.log
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Try a pull."""
+        self.pulls.append(question)
+        return self.trial
 
 
 def _is_in(item: Any, namespace: str) -> bool:

@@ -23,7 +23,6 @@ from acrcheck.api import (
     Vantage,
 )
 from acrcheck.facts import (
-    ApiServer,
     Assigned,
     Bound,
     Crds,
@@ -59,6 +58,7 @@ from tests.checks.looking import (
     NOW,
     OTHER_ID,
     RESOURCE_ID,
+    WANTED,
     Case,
     FakeCluster,
     binding,
@@ -97,7 +97,7 @@ def unowned() -> Maybe[OwnToken]:
 
 def served(body: Any) -> Looking[Crds | None]:
     """Look at what the API server serves of the group."""
-    return crds(ApiServer("v1.36.3"), FakeCluster(answers={GROUP: good(body)}))
+    return crds(WANTED, FakeCluster(answers={GROUP: good(body)}))
 
 
 def objects_of(
@@ -167,7 +167,7 @@ CRASHED = {
 
 def nmis_of(*items: Any, pods: Each[Pod] | None = None) -> Looking[Nmis]:
     """Look at NMI on the nodes of pods."""
-    return nmi(pods or each(pod()), FakeCluster({"pods": list(items)}))
+    return nmi(WANTED, pods or each(pod()), FakeCluster({"pods": list(items)}))
 
 
 def on_node(mode: str = "managed", *, namespaced: bool | None = None) -> Nmis:
@@ -190,7 +190,7 @@ def mic_deployment(name: str = "mic", *, ready: Any = 2, labelled: bool = True) 
 def proxied(pod_name: str = "coderd", **env: Any) -> Looking[None]:
     """Look at a pod with that environment."""
     entries = [{"name": name, "value": value} for name, value in env.items()]
-    return proxy(pod(spec={"containers": [{"name": pod_name, "env": entries}]}))
+    return proxy(pod(spec={"containers": [{"name": pod_name, "env": entries}]}), WANTED)
 
 
 def bind(
@@ -255,7 +255,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("nmi", "nmi-namespaced"): lambda: nmis_of(nmi_pod("--forceNamespaced")),
     ("mic", "mic-absent"): mics,
     ("mic", "mic-not-ready"): lambda: mics(mic_deployment(ready=None)),
-    ("host-network", "host-network"): lambda: host_network(HOSTED, known(ASKED), unowned()),
+    ("host-network", "host-network"): lambda: host_network(HOSTED, WANTED, known(ASKED), unowned()),
     ("proxy", "proxy-covers-imds"): lambda: proxied(http_proxy="http://proxy:3128"),
     ("binding", "binding-none"): lambda: bind(binding("other")),
     ("binding", "label-is-identity-name"): lambda: bind(binding("blue", "coder")),
@@ -321,14 +321,14 @@ def test_a_group_without_its_resources_is_missing(body: Any) -> None:
 
 def test_a_group_that_is_not_served_is_missing() -> None:
     """A 404 for the group is an answer."""
-    assert sight(crds(ApiServer("v1"), FakeCluster())) == ["crds-missing", "pod-identity-retired"]
+    assert sight(crds(WANTED, FakeCluster())) == ["crds-missing", "pod-identity-retired"]
 
 
 def test_a_group_that_may_not_be_read_is_unknown() -> None:
     """Forbidden is not missing."""
     cluster = FakeCluster(answers={GROUP: Answer(Outcome.FORBIDDEN)})
     with pytest.raises(CannotLookError, match="forbidden"):
-        look(crds(ApiServer("v1"), cluster))
+        look(crds(WANTED, cluster))
 
 
 def test_objects_of_the_own_namespace_are_enough_where_no_more_may_be_read() -> None:
@@ -501,7 +501,7 @@ def test_a_terminating_nmi_is_none() -> None:
 def test_pods_of_all_namespaces_that_may_not_be_listed_are_unknown() -> None:
     """NMI's absence is not concluded from a refusal."""
     with pytest.raises(CannotLookError, match="list pods in all namespaces"):
-        look(nmi(each(pod()), FakeCluster(answers={("pods", ""): refused(PODS)})))
+        look(nmi(WANTED, each(pod()), FakeCluster(answers={("pods", ""): refused(PODS)})))
 
 
 @pytest.mark.parametrize(
@@ -559,8 +559,8 @@ def test_a_mic_that_does_not_say_it_is_ready_is_not(status: Any) -> None:
 def test_a_node_network_that_gives_the_right_identity_is_no_fault() -> None:
     """The node's own identity may be the one that is wanted."""
     own = OwnToken(Vantage("exec"), None, None, {})
-    assert sight(host_network(HOSTED, known(ASKED), known(own))) == []
-    assert sight(host_network(pod(), unknown(), unknown())) == []
+    assert sight(host_network(HOSTED, WANTED, known(ASKED), known(own))) == []
+    assert sight(host_network(pod(), WANTED, unknown(), unknown())) == []
 
 
 @pytest.mark.parametrize(("asked", "own"), [(unknown(), unowned()), (known(ASKED), unknown())])
@@ -569,7 +569,7 @@ def test_a_node_network_of_which_nothing_was_seen_is_unknown(
 ) -> None:
     """Where the token, or whose it should be, could not be seen, the node's identity may be the one wanted."""
     with pytest.raises(CannotLookError, match="uses its node's network"):
-        look(host_network(HOSTED, asked, own))
+        look(host_network(HOSTED, WANTED, asked, own))
 
 
 @pytest.mark.parametrize(
@@ -608,7 +608,7 @@ def test_only_http_proxies_of_the_container_itself_count() -> None:
 )
 def test_odd_containers_have_no_proxy(spec: Any) -> None:
     """Nothing there, nothing seen."""
-    assert sight(proxy(pod(spec=spec))) == []
+    assert sight(proxy(pod(spec=spec), WANTED)) == []
 
 
 def test_a_pod_without_label_is_blocked_by_the_label() -> None:

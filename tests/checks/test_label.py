@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from acrcheck.api import Looking, Maybe, Target
+from acrcheck.api import Looking, Maybe, NotApplicableError, Target
 from acrcheck.facts import IdentityObjects, Pod, PodLabel, TemplateLabel
-from checks.label import CHECKS, UNKNOWN_SELECTOR, pod_label, template_label
+from checks.label import CHECKS, UNKNOWN_SELECTOR, pod_identity, pod_label, template_label
 from tests.checks.looking import (
     CLIENT_ID,
     LABEL,
     OTHER_ID,
     RESOURCE_ID,
+    WANTED,
     Case,
     binding,
     declared,
@@ -45,7 +46,7 @@ def template(
     if hosted:
         manifest["spec"]["template"]["spec"] = {"hostNetwork": True}
     manifest["spec"]["template"]["metadata"]["labels"] = labels
-    return template_label(workload(manifest), each(*pods), objects or unknown(), target or Target())
+    return template_label(workload(manifest), WANTED, each(*pods), objects or unknown(), target or Target())
 
 
 def on_pod(labels: dict[str, str], value: str | None = None) -> Looking[PodLabel]:
@@ -197,3 +198,32 @@ def test_an_empty_label_is_no_value() -> None:
 def test_the_label_of_a_pod_is_its_fact() -> None:
     """Also where the template's value is another by now."""
     assert look(on_pod({LABEL: "blue"}, "red"))[1] == PodLabel("blue")
+
+
+@pytest.mark.parametrize(
+    ("labels", "own", "coder", "target"),
+    [
+        ({}, {}, True, Target()),
+        ({LABEL: "x"}, {}, False, Target()),
+        ({LABEL: ""}, {}, False, Target()),
+        ({"aadPodIdBinding": "x"}, {}, False, Target()),
+        ({}, {LABEL: "x"}, False, Target()),
+        ({}, {}, False, Target(identity_client_id=CLIENT_ID)),
+        ({}, {}, False, Target(identity_resource_id=RESOURCE_ID)),
+    ],
+)
+def test_a_pod_identity_is_looked_for_where_something_asks_for_it(
+    labels: dict[str, str], own: dict[str, str], coder: bool, target: Target
+) -> None:
+    """Coder v1, the label on template or object, however spelt, or the operator."""
+    manifest = deployment(labels, metadata={"labels": own})
+    assert look(pod_identity(workload(manifest, coder=coder), target)) == ([], WANTED)
+
+
+@pytest.mark.parametrize("labels", [{}, {"app": "x"}])
+def test_a_workload_that_asks_for_no_pod_identity_is_not_blamed_for_having_none(
+    labels: dict[str, str],
+) -> None:
+    """The reason says how to have it checked all the same."""
+    with pytest.raises(NotApplicableError, match="--identity-client-id"):
+        look(pod_identity(workload(deployment(labels), coder=False), Target()))

@@ -28,6 +28,7 @@ from tests.checks.looking import (
     NOW,
     OTHER_ID,
     RESOURCE_ID,
+    WANTED,
     Case,
     FakeWire,
     Reply,
@@ -87,7 +88,9 @@ def on_node(mode: str) -> Maybe[Nmis]:
 def probe(*answers: Reply, nmis: Maybe[Nmis] | None = None, fake: FakeWire | None = None) -> Looking[None]:
     """Log in from a throw-away pod."""
     identities = Each((of(pod(), IDENTITY),))
-    return probe_pod(each(pod()), identities, nmis or unknown(), Each(), fake or wire(*answers), PROBING)
+    return probe_pod(
+        each(pod()), WANTED, identities, nmis or unknown(), Each(), fake or wire(*answers), PROBING
+    )
 
 
 def here(*answers: Reply, target: Target = INSIDE) -> Looking[None]:
@@ -291,14 +294,14 @@ def test_a_throw_away_pod_needs_leave() -> None:
     """Nothing is created unasked."""
     fake = wire()
     with pytest.raises(NotApplicableError, match="--allow probe-pod"):
-        look(probe_pod(each(pod()), Each(), unknown(), Each(), fake, Target()))
+        look(probe_pod(each(pod()), WANTED, Each(), unknown(), Each(), fake, Target()))
     assert fake.asked == []
 
 
 def test_a_throw_away_pod_needs_a_pod_to_be_like() -> None:
     """Without pods there is none."""
     with pytest.raises(NotApplicableError):
-        look(probe_pod(each(), Each(), unknown(), Each(), wire(), PROBING))
+        look(probe_pod(each(), WANTED, Each(), unknown(), Each(), wire(), PROBING))
 
 
 def test_a_throw_away_pod_is_asked_on_the_pods_node() -> None:

@@ -58,6 +58,7 @@ from tests.checks.looking import (
     NAMESPACE,
     NODE,
     NODE_2,
+    WANTED,
     Case,
     FakeWire,
     Reply,
@@ -65,6 +66,7 @@ from tests.checks.looking import (
     deployment,
     each,
     http,
+    known,
     look,
     of,
     pod,
@@ -412,7 +414,9 @@ def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **fac
     asked: Each[Tokens] = facts.get("asked", Each())
     owned: Each[OwnToken] = facts.get("owned", Each())
     nodes: Maybe[Nodes] = facts.get("nodes", unknown())
-    looking = paths(each(*pods), asked, owned, nodes, keyrings, workload(manifest), target or Target())
+    looking = paths(
+        each(*pods), asked, owned, nodes, keyrings, workload(manifest), known(WANTED), target or Target()
+    )
     return list(look(looking)[1])
 
 

@@ -50,6 +50,7 @@ from tests.checks.looking import (
     OTHER_ID,
     OTHER_POOL,
     RESOURCE_ID,
+    WANTED,
     Case,
     FakeCluster,
     FakeWire,
@@ -137,7 +138,9 @@ def ask(
     """Ask from inside a pod; with the last answer again for every further question."""
     left = list(answers)
     fake = FakeWire(by=lambda _: left.pop(0) if len(left) > 1 else left[0])
-    return tokens(on or pod(), known(IDENTITY) if identified else unknown(), fake, Target(allow=leave))
+    return tokens(
+        on or pod(), WANTED, known(IDENTITY) if identified else unknown(), fake, Target(allow=leave)
+    )
 
 
 def spoken(who: str = "nmi", text: str = "", **claims: Any) -> Spoken:
@@ -172,7 +175,7 @@ def compare(*answers: tuple[str, Spoken | None], known_nodes: Maybe[Nodes] = NOW
     asked = [
         of(item, Tokens(EXEC, answer, None, None)) for item, (_, answer) in zip(pods, answers, strict=True)
     ]
-    return spread(each(*pods), Each(tuple(asked)), known_nodes)
+    return spread(each(*pods), WANTED, Each(tuple(asked)), known_nodes)
 
 
 def nmi_ready(minutes: int) -> Maybe[Nmis]:
@@ -353,7 +356,7 @@ def test_the_client_id_imds_does_not_know_is_told() -> None:
 def test_a_request_names_audience_and_client_id_quoted() -> None:
     """For ARM, for the registry, and for ARM without client id, in that order, with the header."""
     fake = wire(token(), token(), token())
-    look(tokens(pod(), known(IDENTITY), fake, ANYTHING))
+    look(tokens(pod(), WANTED, known(IDENTITY), fake, ANYTHING))
     arm, registry = (
         "https%3A%2F%2Fmanagement.core.windows.net%2F",
         "https%3A%2F%2Fcontainerregistry.azure.net",
@@ -370,14 +373,14 @@ def test_a_request_names_audience_and_client_id_quoted() -> None:
 def test_the_cloud_decides_the_audience() -> None:
     """A registry of the US Government cloud needs its ARM."""
     fake = wire(token(), token())
-    look(tokens(pod(), unknown(), fake, Target(registry="acme.azurecr.us")))
+    look(tokens(pod(), WANTED, unknown(), fake, Target(registry="acme.azurecr.us")))
     assert "management.core.usgovcloudapi.net" in fake.asked[0].url
 
 
 def test_a_silent_endpoint_is_asked_once() -> None:
     """Nobody waits three times for the same silence."""
     fake = wire(Failure(Trouble.TIMEOUT))
-    _, fact = look(tokens(pod(), known(IDENTITY), fake, ANYTHING))
+    _, fact = look(tokens(pod(), WANTED, known(IDENTITY), fake, ANYTHING))
     assert (fact.registry, fact.bare) == (None, None)
 
 
@@ -408,7 +411,9 @@ def test_a_long_answer_is_shortened_to_one_line() -> None:
 def test_without_a_tool_the_next_place_is_asked_that_leave_was_given_for() -> None:
     """An ephemeral container, then a throw-away pod; the fact says where."""
     fake = FakeWire([Failure(Trouble.NO_TOOL), token(), token()])
-    _, fact = look(tokens(pod(), unknown(), fake, Target(allow=frozenset({"debug-container", "probe-pod"}))))
+    _, fact = look(
+        tokens(pod(), WANTED, unknown(), fake, Target(allow=frozenset({"debug-container", "probe-pod"})))
+    )
     assert [item.kind for item in fake.vantages] == ["exec", "debug", "debug"]
     assert fact.vantage.kind == "debug"
 
@@ -540,7 +545,7 @@ def test_a_request_without_client_id_must_not_be_answered_for_a_stranger(
 def test_nothing_asked_is_nothing_compared() -> None:
     """The spread is blocked by the token."""
     with pytest.raises(NotApplicableError):
-        look(spread(each(pod()), Each(), unknown()))
+        look(spread(each(pod()), WANTED, Each(), unknown()))
 
 
 def in_pools(**pools: str) -> Maybe[Nodes]:

@@ -7,17 +7,20 @@ from typing import Any
 import pytest
 
 from acrcheck.api import (
+    AUTOSCALERS,
     DEPLOYMENTS,
     PODS,
+    REPLICASETS,
     Answer,
     CannotLookError,
+    NotApplicableError,
     Observation,
     Outcome,
     Target,
     UsageError,
 )
-from acrcheck.facts import ApiServer, Rollout, Workload
-from checks.workload import CHECKS, pods, read_pod, rollout, workload
+from acrcheck.facts import ApiServer, Autoscaler, Rollout, Workload
+from checks.workload import CHECKS, autoscaler, pods, read_pod, rollout, workload
 from tests.checks import looking
 from tests.checks.looking import (
     NAMESPACE,
@@ -33,6 +36,7 @@ from tests.checks.looking import (
 )
 
 SERVER = ApiServer("v1.36.3")
+UNSCALED = looking.known(Autoscaler(""))
 NAMED = Target(namespace=NAMESPACE, workload="deployment/coderd")
 HELM_LABELS = {"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "coder-1.44.3"}
 
@@ -69,7 +73,50 @@ def rolled(kind: str = "deployment", *, spec: Any = None, **status: Any) -> Case
     """A rollout with that status."""
     manifest = deployment(**(spec or {}))
     manifest["status"] = status
-    return lambda: rollout(looking.workload(manifest, kind=kind))
+    return lambda: rollout(looking.workload(manifest, kind=kind), UNSCALED)
+
+
+def of_kind(kind: str, manifest: Any, **objects: Any) -> Generator[Observation, None, Workload]:
+    """Find this one object, called worker, of that kind."""
+    cluster = FakeCluster({f"{kind}s": [manifest], **objects})
+    return workload(SERVER, cluster, Target(namespace=NAMESPACE, workload=f"{kind}/worker"))
+
+
+def v2(**changed: Any) -> dict[str, Any]:
+    """Coder v2 as its chart makes it."""
+    selector = {"app.kubernetes.io/name": "coder", "app.kubernetes.io/instance": "coder"}
+    return deployment(**{"selector": {"matchLabels": selector}, **changed})
+
+
+def satellite(namespace: str = NAMESPACE) -> dict[str, Any]:
+    """A satellite of Coder."""
+    container = {"name": "coderd", "command": ["coderd", "replica"]}
+    return deployment(
+        metadata={"namespace": namespace, "labels": {"coder.deployment": "coderd"}},
+        template={"spec": {"containers": [container]}},
+    )
+
+
+def cron_job(**status: Any) -> dict[str, Any]:
+    """A CronJob."""
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template}}}
+    return {
+        "metadata": {"name": "worker", "namespace": NAMESPACE, "uid": "u1"},
+        "spec": spec,
+        "status": status,
+    }
+
+
+def scaler(kind: str = "Deployment", name: str = "coderd") -> dict[str, Any]:
+    """An autoscaler of that workload."""
+    return looking.thing("scaler", {"scaleTargetRef": {"kind": kind, "name": name}, "maxReplicas": 4})
+
+
+def owned(manifest: dict[str, Any], kind: str, name: str, group: str = "apps/v1") -> dict[str, Any]:
+    """The same object, made by that controller."""
+    owner = {"apiVersion": group, "kind": kind, "name": name, "uid": "u1", "controller": True}
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}
 
 
 CASES: dict[tuple[str, str], Case] = {
@@ -86,6 +133,19 @@ CASES: dict[tuple[str, str], Case] = {
         deployment(
             template={"spec": {"containers": [{"name": "c", "image": "i", "imagePullPolicy": "Always"}]}}
         )
+    ),
+    ("workload", "workload-is-coder-v2"): lambda: found(v2()),
+    ("workload", "workload-is-satellite"): lambda: found(satellite()),
+    ("workload", "workload-is-bare-pod"): lambda: of_kind("pod", item("worker")),
+    ("workload", "workload-is-job"): lambda: of_kind("job", deployment(metadata={"name": "worker"})),
+    ("workload", "workload-is-cronjob"): lambda: of_kind("cronjob", cron_job()),
+    ("workload", "pods-replaced-on-delete"): lambda: found(deployment(updateStrategy={"type": "OnDelete"})),
+    ("autoscaler", "scaled-by-autoscaler"): lambda: autoscaler(
+        looking.workload(), FakeCluster({"horizontalpodautoscalers": [scaler()]})
+    ),
+    ("rollout", "workload-is-over"): rolled("job", conditions=[{"type": "Complete", "status": "True"}]),
+    ("rollout", "job-failed"): rolled(
+        "job", conditions=[{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]
     ),
     ("rollout", "rollout-under-way"): rolled(observedGeneration=3, updatedReplicas=1, readyReplicas=2),
     ("rollout", "workload-scaled-to-zero"): rolled(spec={"replicas": 0}, observedGeneration=3),
@@ -118,7 +178,7 @@ def test_a_workload_is_named_as_for_kubectl(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelling", "says"), [("job/x", "no kind"), ("a/b/c", "no kind"), ("sts/", "missing")]
+    ("spelling", "says"), [("replicaset/x", "no kind"), ("a/b/c", "no kind"), ("sts/", "missing")]
 )
 def test_what_cannot_be_a_workload_is_a_usage_error(spelling: str, says: str) -> None:
     """A kind that cannot be checked, or no name, is said at once."""
@@ -195,7 +255,7 @@ def test_a_sparse_workload_is_still_found(manifest: Any) -> None:
     assert fact.name == "coderd"
     assert isinstance(fact.template_labels, dict)
     assert isinstance(fact.pod_spec, dict)
-    look(rollout(fact))
+    look(rollout(fact, UNSCALED))
 
 
 def test_coder_is_discovered_in_all_namespaces_by_the_charts_label() -> None:
@@ -234,7 +294,11 @@ def test_none_or_two_candidates_are_a_usage_error(count: int) -> None:
     """Which workload is meant is not guessed; two candidates are named."""
     label = {"coder.deployment": "coderd"}
     items = [deployment(metadata={"labels": label, "namespace": f"ns{number}"}) for number in range(count)]
-    expected = "no Deployment in any namespace" if not count else "2 workloads .* ns0/deployment/coderd, ns1/"
+    expected = (
+        "no Deployment in any namespace is Coder"
+        if not count
+        else "2 workloads .* ns0/deployment/coderd, ns1/"
+    )
     with pytest.raises(UsageError, match=expected):
         look(workload(SERVER, FakeCluster({"deployments": items}), Target()))
 
@@ -298,7 +362,7 @@ def test_an_odd_status_is_no_crash(status: Any) -> None:
     """What is not told counts as nothing."""
     manifest = deployment()
     manifest["status"] = status
-    assert sight(rollout(looking.workload(manifest))) == ["rollout-under-way"]
+    assert sight(rollout(looking.workload(manifest), UNSCALED)) == ["rollout-under-way"]
 
 
 def test_running_pods_are_the_subjects() -> None:
@@ -440,3 +504,209 @@ def test_a_list_of_something_else_is_unknown() -> None:
     cluster = FakeCluster(answers={("pods", NAMESPACE): Answer(Outcome.OK, {"items": ["x"]})})
     with pytest.raises(CannotLookError, match="malformed"):
         look(pods(looking.workload(), Rollout(complete=True, replicas=1), cluster))
+
+
+@pytest.mark.parametrize(
+    ("kind", "manifest", "labels"),
+    [
+        ("pod", item("worker"), {"coder.deployment": "coderd"}),
+        ("job", deployment({"a": "b"}, metadata={"name": "worker"}), {"a": "b"}),
+        ("cronjob", cron_job(), {"a": "b"}),
+        ("statefulset", deployment({"a": "b"}, metadata={"name": "worker"}), {"a": "b"}),
+    ],
+)
+def test_the_template_of_each_kind_is_where_that_kind_has_it(
+    kind: str, manifest: Any, labels: dict[str, str]
+) -> None:
+    """A pod is its own template, a CronJob's is that of its Jobs."""
+    _, fact = look(of_kind(kind, manifest))
+    assert (fact.kind, fact.name, fact.template_labels) == (kind, "worker", labels)
+    assert fact.pod_spec["containers"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "group"), [("StatefulSet", "apps/v1"), ("DaemonSet", "apps/v1"), ("Job", "batch/v1")]
+)
+def test_a_pod_stands_for_what_makes_it(kind: str, group: str) -> None:
+    """Who names a pod means the workload whose template the next pod comes from."""
+    manifest = owned(item("worker"), kind, "maker", group)
+    maker = deployment({"a": "b"}, metadata={"name": "maker"})
+    _, fact = look(of_kind("pod", manifest, **{f"{kind.lower()}s": [maker]}))
+    assert (fact.kind, fact.name, fact.template_labels) == (kind.lower(), "maker", {"a": "b"})
+
+
+def test_a_pod_of_a_deployment_leads_to_it_through_its_replicaset() -> None:
+    """The ReplicaSet between them is no workload."""
+    manifest = owned(item("worker"), "ReplicaSet", "coderd-1")
+    between = owned(looking.thing("coderd-1", {}), "Deployment", "coderd")
+    _, fact = look(of_kind("pod", manifest, replicasets=[between], deployments=[deployment()]))
+    assert (fact.kind, fact.name) == ("deployment", "coderd")
+
+
+def test_a_replicaset_that_may_not_be_read_is_named_with_the_permission() -> None:
+    """Which workload a pod is of is not guessed from names."""
+    refusal = refused(REPLICASETS, NAMESPACE, "get")
+    cluster = FakeCluster(
+        {"pods": [owned(item("worker"), "ReplicaSet", "r")]}, {("replicasets", NAMESPACE, "r"): refusal}
+    )
+    with pytest.raises(CannotLookError, match=r"get replicasets\.apps"):
+        look(workload(SERVER, cluster, Target(namespace=NAMESPACE, workload="pod/worker")))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        (item("worker"), "nothing makes it anew"),
+        (owned(item("worker"), "Workflow", "w", "argoproj.io/v1"), "workflow/w makes it anew"),
+        (owned(item("worker"), "Job", "w", "batch.volcano.sh/v1"), "job/w makes it anew"),
+    ],
+)
+def test_a_pod_that_no_known_controller_makes_stays_a_pod(manifest: Any, says: str) -> None:
+    """A kind of the same name in another group is another kind; who makes the pod is told."""
+    seen, fact = look(of_kind("pod", manifest))
+    assert fact.kind == "pod"
+    assert says in seen[0].text
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "spec", "says", "replicas"),
+    [
+        ("job", {"active": 2}, {}, [], 2),
+        ("job", {"conditions": [{"type": "Complete", "status": "True"}]}, {}, ["has completed"], 0),
+        ("job", {"conditions": [{"type": "Complete", "status": "False"}], "active": 1}, {}, [], 1),
+        (
+            "job",
+            {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]},
+            {},
+            ["has failed: DeadlineExceeded"],
+            0,
+        ),
+        ("job", {}, {"suspend": True}, ["is suspended"], 0),
+        ("cronjob", {"active": [{"name": "a"}]}, {}, [], 1),
+        ("cronjob", {}, {"schedule": "@daily"}, ["no Job that runs now (schedule @daily)"], 0),
+        ("cronjob", {}, {"suspend": True}, ["is suspended"], 0),
+        ("pod", {"phase": "Running"}, {}, [], 1),
+        ("pod", {"phase": "Succeeded"}, {}, ["has ended (Succeeded)"], 0),
+    ],
+)
+def test_what_runs_to_an_end_says_why_it_has_no_pod(
+    kind: str, status: dict[str, Any], spec: dict[str, Any], says: list[str], replicas: int
+) -> None:
+    """A Job that is done, suspended or failed, and a pod that has ended, want no pod: that is no failure to run."""
+    seen, fact = look(rolled(kind, spec=spec, **status)())
+    assert fact == Rollout(complete=True, replicas=replicas)
+    assert len(seen) == len(says)
+    assert all(word in observation.text for word, observation in zip(says, seen, strict=True))
+
+
+def test_the_pods_of_a_cronjob_are_those_of_its_jobs() -> None:
+    """Jobs of others, and their pods, are left out."""
+    mine = owned(looking.thing("worker-1", {}), "CronJob", "worker", "batch/v1")
+    other = looking.thing("other-1", {})
+    pod = item(
+        "worker-1-abcde", metadata={**item()["metadata"], "name": "p", "labels": {"job-name": "worker-1"}}
+    )
+    stranger = item("q", metadata={**item()["metadata"], "name": "q", "labels": {"job-name": "other-1"}})
+    cluster = FakeCluster({"jobs": [mine, other], "pods": [pod, stranger]})
+    workload_of = Workload("cronjob", "worker", NAMESPACE, cron_job(), coder=False)
+    _, fact = look(pods(workload_of, Rollout(complete=True, replicas=1), cluster))
+    assert [each.name for each in fact] == ["p"]
+
+
+def test_a_cronjob_without_a_job_has_no_pods() -> None:
+    """Nothing is listed without a selector: that would be every pod."""
+    cluster = FakeCluster({"pods": [item()]})
+    workload_of = Workload("cronjob", "worker", NAMESPACE, cron_job(), coder=False)
+    assert len(look(pods(workload_of, Rollout(complete=True, replicas=0), cluster))[1]) == 0
+    assert [ask for ask in cluster.asked if ask[1] == "pods"] == []
+
+
+def test_a_pod_is_its_own_subject() -> None:
+    """It was read already, and is not asked for again."""
+    cluster = FakeCluster()
+    workload_of = Workload("pod", "coderd-1", NAMESPACE, item(), coder=False)
+    _, fact = look(pods(workload_of, Rollout(complete=True, replicas=1), cluster))
+    assert [each.name for each in fact] == ["coderd-1"]
+    assert cluster.asked == []
+
+
+def test_while_an_autoscaler_adds_replicas_no_rollout_is_under_way() -> None:
+    """The number that counts is the one there is, as long as the template is everywhere and every pod is ready."""
+    manifest = deployment(replicas=3)
+    scaled = looking.known(Autoscaler("scaler"))
+    assert look(rollout(looking.workload(manifest), scaled)) == ([], Rollout(complete=True, replicas=2))
+    assert look(rollout(looking.workload(manifest), looking.unknown())) == (
+        [],
+        Rollout(complete=True, replicas=2),
+    )
+    assert sight(rollout(looking.workload(manifest), UNSCALED)) == ["rollout-under-way"]
+
+
+@pytest.mark.parametrize("other", [scaler("StatefulSet"), scaler(name="web"), {"spec": None}])
+def test_an_autoscaler_of_something_else_does_not_count(other: Any) -> None:
+    """Kind and name must be the workload's."""
+    cluster = FakeCluster(answers={("horizontalpodautoscalers", NAMESPACE): good({"items": [other]})})
+    assert look(autoscaler(looking.workload(), cluster)) == ([], Autoscaler(""))
+
+
+def test_autoscalers_that_may_not_be_listed_are_unknown() -> None:
+    """The rollout is judged without them."""
+    cluster = FakeCluster(answers={("horizontalpodautoscalers", NAMESPACE): refused(AUTOSCALERS, NAMESPACE)})
+    with pytest.raises(CannotLookError, match=r"list horizontalpodautoscalers\.autoscaling"):
+        look(autoscaler(looking.workload(), cluster))
+
+
+def test_what_has_no_replicas_is_not_scaled() -> None:
+    """A DaemonSet has its nodes, a Job its completions."""
+    with pytest.raises(NotApplicableError, match="a daemonset is not scaled"):
+        look(autoscaler(looking.workload(kind="daemonset"), FakeCluster()))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        v2(),
+        v2(
+            selector={"matchLabels": {"app": "dev"}},
+            template={"spec": {"containers": [{"name": "dev", "image": "ghcr.io/coder/coder:v2.20.0"}]}},
+        ),
+    ],
+)
+def test_coder_v2_is_discovered_where_no_v1_is(manifest: Any) -> None:
+    """By the chart's selector, or by the image where the chart was given another name."""
+    _, fact = look(workload(SERVER, FakeCluster({"deployments": [manifest]}), Target()))
+    assert (fact.coder, fact.coder_v2) == (False, True)
+    both = FakeCluster({"deployments": [manifest, deployment(metadata={"namespace": "v1"})]})
+    assert look(workload(SERVER, both, Target()))[1].namespace == "v1"
+
+
+def test_the_primary_is_meant_where_there_are_satellites() -> None:
+    """A satellite is checked when it is named, or when there is nothing else."""
+    primary = deployment(metadata={"labels": {"coder.deployment": "coderd"}})
+    cluster = FakeCluster({"deployments": [satellite("east"), satellite("west"), primary]})
+    assert look(workload(SERVER, cluster, Target()))[1].namespace == NAMESPACE
+    only = FakeCluster({"deployments": [satellite("east")]})
+    assert look(workload(SERVER, only, Target()))[1].namespace == "east"
+
+
+def test_several_releases_are_named_with_what_tells_them_apart() -> None:
+    """Namespace, release and whether it is a satellite: enough to say which one is meant."""
+    label = {"coder.deployment": "coderd"}
+    releases = [
+        deployment(
+            metadata={
+                "labels": label,
+                "namespace": name,
+                "annotations": {"meta.helm.sh/release-name": f"coder-{name}"},
+            }
+        )
+        for name in ("prod", "dev")
+    ]
+    cluster = FakeCluster({"deployments": [*releases, satellite("west")]})
+    with pytest.raises(UsageError) as caught:
+        look(workload(SERVER, cluster, Target()))
+    assert "dev/deployment/coderd (release coder-dev), prod/deployment/coderd (release coder-prod)" in str(
+        caught.value
+    )
+    assert "west/deployment/coderd (satellite)" in str(caught.value)
+    assert "--workload" in caught.value.remedy

@@ -62,7 +62,13 @@ def todays_tools() -> str:
 def named(checks: list[Check]) -> str:
     """Name checks, and where they are many their categories."""
     many = len(checks) > 3
-    return ", ".join(dict.fromkeys(f"`{check.category if many else check.id}`" for check in checks))
+    return ", ".join(
+        dict.fromkeys(
+            f"`{check.category if many else check.id}`"
+            + (f" (`--allow {check.leave}`)" if check.leave else "")
+            for check in checks
+        )
+    )
 
 
 MADE = {"permissions": permissions, "today's tools": todays_tools}

@@ -6,6 +6,7 @@ import re
 
 from acrcheck.api import Cluster, Wire
 from acrcheck.model import Check
+from checks.trial import ASKS
 from tests.scenarios.test_scenarios import CHECKS, SCENARIOS, ran
 
 DISCOVERY = {"api-server", "permissions", "crds"}
@@ -15,7 +16,7 @@ HERE_ONLY = {
     "login-probe-pod": "asks by leave only",
 }
 PATH = re.compile(
-    r"/api(?:s/(?P<group>[^/]+))?/v1(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"
+    r"/api(?:s/(?P<group>[^/]+))?/v[12](?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"
 )
 
 Asked = tuple[str, str, bool]
@@ -35,6 +36,8 @@ def of_cluster(question: str) -> set[Asked]:
         return set()
     if verb == "logs":
         return {("get", "pods/log", False)}
+    if verb == "try_pull":
+        return {(verb, resource, bool(where)) for verb, resource, *where in ASKS}
     found = PATH.fullmatch(put["path"])
     assert found, put["path"]
     group = f".{found['group']}" if found["group"] else ""

@@ -49,7 +49,9 @@ class TestWorkload:
         """As kubectl takes it."""
         assert Workload()(f"{kind}/coderd") == "deployment/coderd"
 
-    @pytest.mark.parametrize("text", ["coderd", "pod/x", "deployment/", "/x", "deploy/a/b", "deploy/A B"])
+    @pytest.mark.parametrize(
+        "text", ["coderd", "replicaset/x", "deployment/", "/x", "deploy/a/b", "deploy/A B"]
+    )
     def test_refuses(self, text: str) -> None:
         """What names no workload."""
         with pytest.raises(click.BadParameter, match="is no workload"):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from acrcheck.cluster.reader import DEPLOYMENTS, NODES, PODS, REPLICASETS
+from acrcheck.cluster.reader import DEPLOYMENTS, JOBS, NODES, PODS, REPLICASETS
 from acrcheck.lab import objects
 from acrcheck.lab.clock import LabClock
-from acrcheck.lab.kube import Kubernetes, labels_match, merged
+from acrcheck.lab.kube import Json, Kubernetes, labels_match, merged
 
 
 def cluster() -> Kubernetes:
@@ -133,3 +133,74 @@ def test_custom_resources_are_served_when_they_are_defined() -> None:
     for definition in objects.definitions():
         kubernetes.put(definition)
     assert len(kubernetes.served()["aadpodidentity.k8s.io/v1"]) == 4
+
+
+def put(kubernetes: Kubernetes, kind: str) -> Json:
+    """Apply a workload of a kind, and let the controllers work."""
+    item = kubernetes.put(objects.worker(kind, "default", "worker", "image", {}))
+    kubernetes.settle()
+    return item
+
+
+def test_a_statefulset_numbers_its_pods_and_replaces_them_with_its_template() -> None:
+    """The names stay, the pods are new ones."""
+    kubernetes = cluster()
+    item = put(kubernetes, "StatefulSet")
+    assert names(kubernetes) == ["worker-0", "worker-1"]
+    item["spec"]["template"]["metadata"]["labels"]["new"] = "yes"
+    kubernetes.settle()
+    assert names(kubernetes) == ["worker-0", "worker-1"]
+    assert all(pod["metadata"]["labels"]["new"] == "yes" for pod in kubernetes.items(PODS))
+    assert kubernetes.ended == {"worker-0", "worker-1"}
+
+
+def test_a_statefulset_that_waits_for_deletion_keeps_its_pods() -> None:
+    """With OnDelete a pod is of the newest template only after somebody has deleted it."""
+    kubernetes = cluster()
+    item = put(kubernetes, "StatefulSet")
+    item["spec"] |= {"updateStrategy": {"type": "OnDelete"}}
+    item["spec"]["template"]["metadata"]["labels"]["new"] = "yes"
+    kubernetes.settle()
+    assert item["status"]["updatedReplicas"] == 0
+    kubernetes.remove(PODS, "worker-1", "default")
+    kubernetes.settle()
+    labels = {pod["metadata"]["name"]: pod["metadata"]["labels"] for pod in kubernetes.items(PODS)}
+    assert "new" not in labels["worker-0"]
+    assert labels["worker-1"]["new"] == "yes"
+    assert item["status"]["updatedReplicas"] == 1
+
+
+def test_a_daemonset_replaces_its_pods_with_its_template() -> None:
+    """One pod a node, of the newest template."""
+    kubernetes = cluster()
+    item = put(kubernetes, "DaemonSet")
+    before = names(kubernetes)
+    item["spec"]["template"]["metadata"]["labels"]["new"] = "yes"
+    kubernetes.settle()
+    assert len(before) == len(names(kubernetes)) == 2
+    assert not set(before) & set(names(kubernetes))
+
+
+def test_a_job_has_its_pods_until_it_has_ended() -> None:
+    """A deleted pod is replaced, by the label that the Job's selector means."""
+    kubernetes = cluster()
+    item = put(kubernetes, "Job")
+    first = names(kubernetes)[0]
+    assert kubernetes.remove(PODS, first, "default")
+    kubernetes.settle()
+    pods = kubernetes.items(PODS)
+    assert len(pods) == item["status"]["active"] == 2
+    selector = item["spec"]["selector"]["matchLabels"].items()
+    assert all(selector <= pod["metadata"]["labels"].items() for pod in pods)
+
+
+def test_a_cronjob_runs_one_job() -> None:
+    """The Job is the CronJob's, and its pods are the Job's."""
+    kubernetes = cluster()
+    item = put(kubernetes, "CronJob")
+    (job,) = kubernetes.items(JOBS)
+    assert job["metadata"]["ownerReferences"][0]["uid"] == item["metadata"]["uid"]
+    assert [entry["name"] for entry in item["status"]["active"]] == [job["metadata"]["name"]]
+    assert {pod["metadata"]["labels"]["job-name"] for pod in kubernetes.items(PODS)} == {
+        job["metadata"]["name"]
+    }

@@ -1,0 +1,164 @@
+"""Secrets that are known by the name they stand under: in JSON, YAML, headers, forms, arguments and sentences."""
+
+import re
+from collections.abc import Iterator
+
+from acrcheck.bundle.forms import Found, places
+from acrcheck.bundle.names import Strength, is_empty, is_random, strength
+
+ANCHORS = (
+    *("pass", "pwd", "secret", "token", "cred", "auth", "cookie", "sess"),
+    *("key", "sig", "assertion", "conn", "dockerc", "pw", "psk"),
+)
+"""What every name of a secret has in it, in small letters."""
+SCHEMES = frozenset({"bearer", "basic", "negotiate"})
+SHORT = 4
+"""What is shorter than that is no credential."""
+HEAD = re.compile(r"[A-Za-z0-9_.-]*$")
+QUOTED = r"\"(?:[^\"\\]|\\[\s\S])*+\"?|'[^'\n]*+'?|`[^`\n]*+`?"
+BARE = r"(?:(?![,;&]\s*[\"']?[\w.-]+[\"']?\s*[=:]|[,;.)\]}>|]*(?:\s|$)|[,)\]}]*\\+[\"'nrt])[^\s\"'`<>])+"
+"""Up to white space, a quotation mark, or what begins the next field."""
+VALUE = rf"(?P<value>{QUOTED}|[|>][+-]?[ \t]*\r?\n\s*[^\n]+|<[a-z-]+:[0-9a-f]+>|{BARE})"
+FIELD = re.compile(
+    rf"[A-Za-z0-9_-]{{0,48}}(?:"
+    rf"(?P<closed>[\"'`])?\s{{0,8}}(?P<sign>=>|:=|={{1,2}}|:)(?P<gap>\s{{0,80}})[\[({{]?"
+    rf"|[\"']?\s{{0,80}},?\s{{0,80}}[\"']?[vV]alue[\"']?\s{{0,8}}[:=]\s{{0,8}}"
+    rf"|[\"']\s{{0,8}},\s{{0,8}}(?=[\"'])"
+    rf"|(?P<flag>[ \t]+(?![-|]))"
+    rf"){VALUE}"
+)
+SCHEME = re.compile(
+    r"(?:\"|'|`)?(?:bearer|basic|negotiate|digest|ntlm|token|apikey|sharedkey|sharedaccesssignature)\s+",
+    re.IGNORECASE,
+)
+AUTHORIZATION = re.compile(
+    r"authorization[\"'`]?\s{0,8}(?:=>|[:=,])\s{0,8}[\[(]*[\"'`]?(?:(?P<scheme>[A-Za-z]{4,22})[ \t]+)?"
+    r"(?P<value>[^\s\"'`\]})]+)",
+    re.IGNORECASE,
+)
+COOKIE = re.compile(
+    r"(?:set-)?cookie2?[\"'`]?\s{0,8}(?:=>|[:=,])\s{0,8}[\[(]*[\"'`]?(?P<value>[^\s=;\"'`,]+=[^\r\n\"'`\])}]+)",
+    re.IGNORECASE,
+)
+SENT = re.compile(r"(?:bearer|basic)\s+(?P<value>[\w.~+/-]{8,}={0,2})", re.IGNORECASE)
+CURL = re.compile(r"(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{1,128}:(?P<value>[^\s\"']+)")
+LOGIN = re.compile(r"login\b[^\n]{0,200}?\s-p[ =]?[\"']?(?P<value>[^\s\"']+)")
+MORE = re.compile(r"(?:[ \t]*\\?\r?\n[ \t>|]+[\w+/=.~-]+(?=[\s\"'\\,]|$))*")
+"""A value that is broken goes on in lines that hold nothing else."""
+
+
+def named_secrets(text: str, small: str) -> Iterator[Found]:
+    """Find what stands under the name of a secret. `small` is the text in small letters."""
+    for anchor in ANCHORS:
+        until = 0
+        for place in places(small, anchor):
+            if place >= until and (field := FIELD.match(text, place)):
+                until = field.start("value")
+                yield from _named(text, place, field)
+    yield from _headers(text, small)
+
+
+def _named(text: str, place: int, field: re.Match[str]) -> Iterator[Found]:
+    head = HEAD.search(text, max(0, place - 64), place)
+    start = head.start() if head else place
+    name = text[start : _name_end(text, place)]
+    sure = strength(name)
+    if sure is Strength.NONE:
+        return
+    begin, end = _inside(field)
+    value = text[begin:end]
+    if is_empty(value) or not _fits(text, start, name, sure, field, value):
+        return
+    if scheme := SCHEME.match(value):
+        begin += scheme.end()
+    yield Found(begin, end, kind(name))
+
+
+def _name_end(text: str, place: int) -> int:
+    while place < len(text) and (text[place].isalnum() or text[place] in "_-"):
+        place += 1
+    return place
+
+
+def _inside(field: re.Match[str]) -> tuple[int, int]:
+    """Give the place of a value without its quotation marks, or a block's mark."""
+    begin, end = field.span("value")
+    value = field["value"]
+    if value[0] in "\"'`":
+        return begin + 1, end - (len(value) > 1 and value[-1] == value[0])
+    if value[0] in "|>" and "\n" in value:
+        return begin + len(value) - len(value.partition("\n")[2].lstrip()), end
+    return begin, end
+
+
+def _fits(text: str, start: int, name: str, sure: Strength, field: re.Match[str], value: str) -> bool:
+    """Tell whether the value can be a secret for the way in which it stands under its name."""
+    quoted = field["value"][0] in "\"'`"
+    if field["flag"] is not None:
+        return (
+            name.startswith("-")
+            and not value.startswith("-")
+            and (sure is Strength.CERTAIN or is_random(value))
+        )
+    if sure is Strength.LIKELY:
+        return is_random(value)
+    if value.isdigit() and len(value) < 6:  # noqa: PLR2004 - a length, a port, a number of seconds
+        return False
+    said = field["sign"] == ":" and not quoted and not field["closed"]
+    if said and not _is_line(text, start, field.end("value")):
+        return len(value) >= 6 and not value.isalpha()  # noqa: PLR2004 - after a colon words follow as often
+    return True
+
+
+def _is_line(text: str, start: int, end: int) -> bool:
+    """Tell whether a name and its value are all of a line, as in YAML."""
+    begin = text.rfind("\n", 0, start) + 1
+    rest = text.find("\n", end)
+    before, after = text[begin:start], text[end : rest if rest >= 0 else len(text)]
+    return not before.strip(" \t-?") and not after.strip(" \t\r,")
+
+
+def kind(name: str) -> str:
+    """Say of what kind a secret is, from the name it stands under."""
+    small = name.lower()
+    for part, word in (("pass", "password"), ("pwd", "password"), ("token", "token"), ("cookie", "cookie")):
+        if part in small:
+            return word
+    return (
+        "signature" if small.endswith(("sig", "signature")) else "key" if small.endswith("key") else "secret"
+    )
+
+
+def _headers(text: str, small: str) -> Iterator[Found]:
+    for place in places(small, "authorization"):
+        if (match := AUTHORIZATION.match(text, place)) and _authorizes(match["scheme"] or "", match["value"]):
+            yield Found(match.start("value"), _whole(text, match), "authorization")
+    for place in places(small, "cookie"):
+        if match := COOKIE.match(text, place):
+            yield Found(*match.span("value"), "cookie")
+    for anchor in ("bearer", "basic"):
+        for place in places(small, anchor):
+            if (match := SENT.match(text, place)) and is_random(match["value"]):
+                yield Found(match.start("value"), _whole(text, match), anchor)
+    yield from _arguments(text)
+
+
+def _authorizes(scheme: str, value: str) -> bool:
+    if is_empty(value):
+        return False
+    return is_random(value) or (
+        scheme.lower() in SCHEMES and "=" not in value.rstrip("=") and len(value) >= SHORT
+    )
+
+
+def _arguments(text: str) -> Iterator[Found]:
+    """Find what curl and docker take after a flag of one letter."""
+    for anchor, form in (("-u", CURL), ("--user ", CURL), ("login", LOGIN)):
+        for place in places(text, anchor):
+            if (match := form.match(text, place)) and not is_empty(match["value"]):
+                yield Found(*match.span("value"), "password")
+
+
+def _whole(text: str, match: re.Match[str]) -> int:
+    more = MORE.match(text, match.end("value"))
+    return more.end() if more else match.end("value")

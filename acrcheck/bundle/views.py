@@ -1,0 +1,115 @@
+"""Other readings of a text: without its escapes, without its percent signs, with its broken lines joined.
+
+A secret is found in the reading in which it is plain, and taken out of the text where it stands in whatever form.
+"""
+
+import base64
+import binascii
+import re
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable
+from html import unescape
+
+ESCAPE = re.compile(
+    r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'`/\\nrt]))|&(?:quot|apos|amp|lt|gt|#\d{2,4}|#x[0-9a-fA-F]{2,4});"
+)
+WHITE = {"n": "\n", "r": "\r", "t": "\t"}
+PERCENT = re.compile(r"%([0-9a-fA-F]{2})")
+RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+"""What may be base64, or a token of a fixed form."""
+NEXT = re.compile(r"[ \t]*\r?\n[ \t>|]*([A-Za-z0-9+/_-]{2,}={0,2})(?=[\s\"'\\,}<]|$)")
+"""Base64 that goes on in the next line, with nothing else in it."""
+GZIP = b"\x1f\x8b"
+MOST = 8 * 1024 * 1024
+"""Bytes that are unpacked at most."""
+
+
+class View:
+    """A reading of a text that knows from where in the text each of its characters comes."""
+
+    def __init__(self, text: str, marks: re.Pattern[str], reading: Callable[[re.Match[str]], str]) -> None:
+        pieces: list[str] = []
+        self._here = [0]
+        self._there = [0]
+        self._until = [0]
+        here = there = 0
+        for mark in marks.finditer(text):
+            start, end = mark.span()
+            read = reading(mark)
+            pieces += (text[there:start], read)
+            here += start - there
+            self._add(here, start, end)
+            here += len(read)
+            self._add(here, end, 0)
+            there = end
+        self.changed = bool(pieces)
+        self.text = "".join([*pieces, text[there:]])
+
+    def _add(self, here: int, there: int, until: int) -> None:
+        """Note where a mark (it lasts `until`) or what follows one begins."""
+        self._here.append(here)
+        self._there.append(there)
+        self._until.append(until)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Give the place in the text of a part of the reading."""
+        first, last = bisect_right(self._here, start) - 1, bisect_right(self._here, end - 1) - 1
+        begin = self._there[first] + (0 if self._until[first] else start - self._here[first])
+        return begin, self._until[last] or self._there[last] + end - self._here[last]
+
+
+def without_escapes(text: str) -> View:
+    """Read a text as JSON, a shell or HTML reads what it holds in quotes: one level less of escapes."""
+    return View(text, ESCAPE, _unescaped)
+
+
+def _unescaped(mark: re.Match[str]) -> str:
+    code, byte, character = mark.groups()
+    if code or byte:
+        return chr(int(code or byte, 16))
+    return WHITE.get(character, character) if character else unescape(mark[0])
+
+
+def without_percent(text: str) -> View:
+    """Read a text as a URL's part is read. Bytes beyond ASCII give one character each."""
+    return View(text, PERCENT, lambda mark: chr(int(mark[1], 16)))
+
+
+def joined(text: str, end: int) -> tuple[int, str]:
+    """Give where base64 that reaches a line's end comes to its own end, and what is in the lines that follow."""
+    pieces = []
+    while following := NEXT.match(text, end):
+        pieces.append(following[1])
+        end = following.end()
+    return end, "".join(pieces)
+
+
+def decoded(run: str) -> str:
+    """Give the text that base64 stands for; empty when it stands for none."""
+    bare = run.rstrip("=").replace("-", "+").replace("_", "/")
+    if len(bare) % 4 == 1:
+        bare = bare[:-1]
+    try:
+        content = base64.b64decode(bare + "=" * (-len(bare) % 4))
+    except binascii.Error:
+        return ""
+    if content.startswith(GZIP):
+        content = _unpacked(content)
+    wide = content[1:64:2].count(0) > len(content[1:64:2]) // 2
+    try:
+        text = content.decode("utf-16-le" if wide else "utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return text if _is_text(text) else ""
+
+
+def _unpacked(content: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content, MOST)
+    except zlib.error:
+        return b""
+
+
+def _is_text(text: str) -> bool:
+    return text.isprintable() or "".join(text[:4096].split()).isprintable()

@@ -1,0 +1,50 @@
+"""`acrcheck compare`."""
+
+from typing import Any
+
+import click
+
+from acrcheck.cli import options
+from acrcheck.cli.output import look, write
+
+HELP = """Say what changed from one run to a later one: what broke, what mended, and why.
+
+BEFORE and AFTER are reports of `acrcheck run` as JSON (`-o json`, or `--report json=FILE`); `-` is standard input.
+Pods are matched by what they are of, since a rollout gives them other names.
+
+\b
+Examples:
+  acrcheck run --report json=before.json
+  acrcheck run --report json=after.json
+  acrcheck compare before.json after.json
+
+\b
+Exit codes: 0 no regression, 1 something that was well fails, 2 usage, 3 it is not known whether something does.
+"""
+
+
+@click.command("compare", help=HELP, short_help="Say what changed between two runs.")
+@click.argument("before", metavar="BEFORE", type=click.Path(allow_dash=True))
+@click.argument("after", metavar="AFTER", type=click.Path(allow_dash=True))
+@options.output("text", "json")
+@options.presentation
+def command(before: str, after: str, **given: Any) -> int:
+    """Read two reports and say what turned."""
+    from acrcheck.catalogue import builtin_dir, load_checks
+    from acrcheck.compare import compare
+    from acrcheck.report.saved import load
+    from acrcheck.run import wiring_of
+
+    comparison = compare(load(before), load(after), wiring_of(load_checks(builtin_dir())))
+    if given["output"] == "json":
+        from acrcheck.report import comparison_json
+
+        write(comparison_json.render(comparison))
+    else:
+        from acrcheck.report import comparison_text
+        from acrcheck.report.page import Page
+
+        seen = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
+        page = Page(seen.width, seen.ascii, seen.color)
+        write(comparison_text.render(comparison, page, verbose=seen.verbose), color=seen.color)
+    return comparison.exit_code

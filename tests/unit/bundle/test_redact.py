@@ -1,0 +1,122 @@
+"""Redaction: what is taken out, what stands there then, and what is left alone."""
+
+import base64
+import json
+
+import pytest
+
+from acrcheck.bundle.redact import Redactor
+from acrcheck.bundle.structure import COPIES
+
+PLANTED = "hunter2-K9xQ7w"
+PAIR = base64.b64encode(f"puller:{PLANTED}".encode()).decode()
+CONFIG = json.dumps(
+    {"auths": {"labreg.azurecr.io": {"username": "puller", "password": PLANTED, "auth": PAIR}}}
+)
+
+
+def redacted(text: str) -> str:
+    """Redact a text with a salt of its own."""
+    return Redactor().text(text, "a log")
+
+
+def test_equal_secrets_are_equal_afterwards() -> None:
+    """Within one bundle: wherever and however encoded they stand; in another bundle they are others."""
+    one = Redactor()
+    digits = {
+        one.text(text, "here").rpartition(":")[2].partition(">")[0]
+        for text in (f"password={PLANTED}", f"auth {PAIR}", json.dumps(f'{{"password":"{PLANTED}"}}'))
+    }
+
+    assert len(digits) == 1
+    assert redacted(f"password={PLANTED}") != redacted(f"password={PLANTED}")
+
+
+def test_counts_say_what_was_taken_and_where() -> None:
+    """By place and kind, and never what it was."""
+    redactor = Redactor()
+    redactor.text(f"password={PLANTED}\npassword={PLANTED}", "a log")
+    redactor.value({"token": f"x{PLANTED}"}, "an answer")
+
+    assert redactor.counts == {"a log": {"password": 2}, "an answer": {"token": 1}}
+
+
+def test_what_was_json_stays_json() -> None:
+    """Also where a password is a number."""
+    text = json.dumps({"password": 918273645, "inner": CONFIG, "list": ["--token", PLANTED]})
+
+    assert set(json.loads(redacted(text))) == {"password", "inner", "list"}
+    assert (
+        json.loads(json.loads(redacted(text))["inner"])["auths"]["labreg.azurecr.io"]["username"] == "puller"
+    )
+
+
+def test_of_a_jwt_all_is_kept_but_the_signature() -> None:
+    """Header and claims can still be read."""
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.c2lnbmF0dXJl"
+    got = redacted(f"Authorization: Bearer {token}")
+
+    assert got.startswith("Authorization: Bearer eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJ4In0.<jwt:")
+    assert "c2lnbmF0dXJl" not in got
+
+
+@pytest.mark.parametrize(
+    "text", [f"password={PLANTED}", CONFIG, f"Bearer {PAIR}", f"x {PAIR} y", f"https://a:{PLANTED}@b"]
+)
+def test_redacting_again_changes_nothing(text: str) -> None:
+    """What stands in a secret's place is none."""
+    once = redacted(text)
+
+    assert PLANTED not in once
+    assert redacted(once) == once
+
+
+def test_a_secret_shows_its_lint_and_no_data() -> None:
+    """As a live run sees it: type, lengths, hosts and user names."""
+    data = {".dockerconfigjson": base64.b64encode(CONFIG.encode()).decode()}
+    item = {
+        "kind": "Secret",
+        "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {"name": "acr"},
+        "data": data,
+    }
+    got = Redactor().object(item, "secrets")
+
+    assert got["entries"][0]["username"] == "puller"
+    assert got["fields"] == {".dockerconfigjson": len(data[".dockerconfigjson"])}
+    assert PLANTED not in json.dumps(got)
+    assert "data" not in got
+
+
+def test_an_object_is_kept_but_for_copies_and_values() -> None:
+    """Annotations that hold it once more, the list of who set what, and values of the environment go."""
+    env = [{"name": "CODER_X", "value": PLANTED}, {"name": "AZURE_CLIENT_ID", "value": "7a4f"}]
+    copies = dict.fromkeys(COPIES, PLANTED)
+    item = {
+        "kind": "Pod",
+        "metadata": {
+            "name": "a",
+            "annotations": {**copies, "kept": "yes"},
+            "managedFields": [{"manager": "helm"}],
+        },
+        "spec": {
+            "containers": [{"name": "coderd", "env": env, "args": ["--password", PLANTED, "--port", "80"]}]
+        },
+    }
+    got = Redactor(salt=b"x").object(item, "pods")
+
+    assert got["metadata"] == {"name": "a", "annotations": {"kept": "yes"}}
+    container = got["spec"]["containers"][0]
+    assert container["env"][0]["value"].startswith("<env:")
+    assert container["env"][1]["value"] == "7a4f"
+    assert container["args"][0] == "--password"
+    assert container["args"][1].startswith("<password:")
+    assert container["args"][2:] == ["--port", "80"]
+
+
+def test_a_file_name_stays_a_file_name() -> None:
+    """What stands for a secret there has no mark that a file name must not have."""
+    name = Redactor().name(f"token={PLANTED}.log")
+
+    assert PLANTED not in name
+    assert not set(name) & set("<>:/")
