@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ DOCKER = "kubernetes.io/dockerconfigjson"
 FIRST = 10
 """The last part of the first registry's address."""
 _leading = threading.Lock()
+RUN = time.time_ns()
 IPTABLES = ("/usr/sbin/iptables", "-w", "5")
 
 
@@ -86,6 +88,11 @@ class PullPlace(Place):
         """Where the distribution server keeps the image's repository."""
         return f"{self.registry}/{REPOSITORY}"
 
+    @property
+    def mark(self) -> str:
+        """What makes the image's layer another one than any that a node has already."""
+        return f"{self.registry}-{RUN}"
+
     def server(self) -> httpx.Client:
         """The distribution server, for that repository."""
         base = f"http://{self.cluster.layout.address}:{BACKEND_PORT}"
@@ -100,14 +107,14 @@ class PullPlace(Place):
     @property
     def layer(self) -> str:
         """The file of the layer that no other image has."""
-        digest = images.digest_of(images.own_layer(self.registry)).partition(":")[2]
+        digest = images.digest_of(images.own_layer(self.mark)).partition(":")[2]
         blobs = f"{self.cluster.layout.state}/registry/docker/registry/v2/blobs"
         return f"{blobs}/sha256/{digest[:2]}/{digest}/data"
 
     def push(self, tag: str = TAG) -> None:
         """Put the image into the registry."""
         with self.server() as client:
-            images.push_own(client, self.shelf, tag, self.registry)
+            images.push_own(client, self.shelf, tag, self.mark)
 
     def secret(self, auths: Json, kind: str = DOCKER) -> None:
         """Put the pull secret here."""

@@ -46,6 +46,15 @@ NO_CREDENTIAL = frozenset(
 """What an anonymous 401 does not tell apart."""
 STALE = frozenset({"registry-credential-stale", "wrong-password", "admin-disabled", "wrong-username"})
 """What a 401 for a name and its password does not tell apart."""
+SENT = frozenset(
+    {
+        "no-acrpull-role",
+        "role-on-wrong-principal",
+        "node-bootstrapped-without-identity",
+        "registry-credential-stale",
+    }
+)
+"""Whose a credential was that a 401 is for, the kubelet's words do not tell: the pull secret's, or the nodes'."""
 DENIED = frozenset({"firewall-ip-denied", "private-endpoint-dns", "public-access-disabled"})
 """What a 403 does not tell apart."""
 
@@ -171,6 +180,7 @@ def _secret(
     stage: Act,
     alter: Alter | None = None,
     equals: frozenset[str] = frozenset(),
+    mend: Act | None = None,
 ) -> Pull:
     """A pull with a pull secret, which the nodes have no credential beside."""
     return Pull(
@@ -183,8 +193,9 @@ def _secret(
         role=False,
         secret=True,
         equals=equals,
-        mend=_renewed,
-        why=SECRETS,
+        beside=SENT if said == REFUSED else frozenset(),
+        mend=mend,
+        why=SECRETS if mend else "",
     )
 
 
@@ -194,14 +205,14 @@ def _secret(
 def _other_platform(place: PullPlace) -> None:
     """An index with an image for other processors."""
     with place.server() as client:
-        digest, size = images.push_own(client, place.shelf, "arm", place.registry, "arm64")
+        digest, size = images.push_own(client, place.shelf, "arm", place.mark, "arm64")
         images.push_index(client, place.shelf, TAG, digest, size, "arm64")
 
 
 def _purged(place: PullPlace) -> None:
     """An index whose image was deleted."""
     with place.server() as client:
-        digest, size = images.push_own(client, place.shelf, TAG, place.registry)
+        digest, size = images.push_own(client, place.shelf, TAG, place.mark)
         images.push_index(client, place.shelf, TAG, digest, size, "amd64")
         client.delete(f"/v2/{place.shelf}/manifests/{digest}").raise_for_status()
 
@@ -209,7 +220,7 @@ def _purged(place: PullPlace) -> None:
 def _chart(place: PullPlace) -> None:
     """A Helm chart."""
     config = b'{"name":"coder","version":"1.44.3"}'
-    layer = images.own_layer(place.registry)
+    layer = images.own_layer(place.mark)
     kind = "application/vnd.cncf.helm"
     parts = [
         {"mediaType": media, "digest": images.digest_of(content), "size": len(content)}
@@ -228,7 +239,7 @@ def _chart(place: PullPlace) -> None:
 
 def _corrupt(place: PullPlace) -> None:
     """A layer's bytes are other ones."""
-    size = len(images.own_layer(place.registry))
+    size = len(images.own_layer(place.mark))
     place.cluster.inside("/bin/dd", "if=/dev/zero", f"of={place.layer}", f"bs={size}", "count=1")
 
 
@@ -418,6 +429,7 @@ PULLS = (
         "pull-secret-missing",
         ANONYMOUS,
         nothing,
+        mend=_renewed,
     ),
     _secret(
         "secret-opaque",
@@ -425,6 +437,7 @@ PULLS = (
         "pull-secret-malformed",
         ANONYMOUS,
         _stored(_auth(TOKEN, PASSWORD), kind="Opaque"),
+        mend=_renewed,
     ),
     _secret(
         "secret-not-encoded",
@@ -432,6 +445,7 @@ PULLS = (
         "pull-secret-malformed",
         "illegal base64 data",
         _stored({"auth": "not base64 at all"}),
+        mend=_renewed,
     ),
     _secret(
         "secret-without-colon",
@@ -439,6 +453,7 @@ PULLS = (
         "pull-secret-malformed",
         "must be formatted as base64(username:password)",
         _stored({"auth": base64.b64encode(b"puller").decode()}),
+        mend=_renewed,
     ),
     _secret(
         "secret-with-port",
@@ -460,6 +475,7 @@ PULLS = (
         "registry-credential-not-sent",
         "401 Unauthorized",
         _stored({**_auth(NULL_GUID, ""), "identitytoken": "eyJhbGciOiJSUzI1NiJ9"}),
+        mend=_renewed,
     ),
     _secret(
         "token-of-yesterday",
@@ -467,6 +483,7 @@ PULLS = (
         "registry-credential-stale",
         REFUSED,
         _of_yesterday,
+        mend=_renewed,
     ),
     _secret(
         "wrong-password",
@@ -482,6 +499,7 @@ PULLS = (
         "wrong-password",
         REFUSED,
         _stored(_auth(TOKEN, f"{PASSWORD}\n")),
+        mend=_renewed,
     ),
     _secret(
         "persons-name",
@@ -490,6 +508,7 @@ PULLS = (
         REFUSED,
         _stored(_auth("somebody@contoso.example", PASSWORD)),
         equals=STALE,
+        mend=_renewed,
     ),
     _secret(
         "admin-off",
@@ -499,6 +518,7 @@ PULLS = (
         _stored(_auth("adminoff", PASSWORD)),
         _admin,
         equals=STALE,
+        mend=_renewed,
     ),
     _secret(
         "token-disabled",
@@ -508,6 +528,7 @@ PULLS = (
         _stored(_auth(TOKEN, PASSWORD)),
         _account(enabled=False),
         equals=STALE,
+        mend=_renewed,
     ),
     _secret(
         "token-expired",
@@ -517,6 +538,7 @@ PULLS = (
         _stored(_auth(TOKEN, PASSWORD)),
         _account(expires=datetime(2026, 1, 1, tzinfo=UTC)),
         equals=STALE,
+        mend=_renewed,
     ),
     _secret(
         "token-without-content",
@@ -525,6 +547,7 @@ PULLS = (
         "insufficient_scope",
         _stored(_auth(TOKEN, PASSWORD)),
         _account(actions=["metadata_read"]),
+        mend=_renewed,
     ),
     _secret(
         "token-of-other-repository",
@@ -533,6 +556,7 @@ PULLS = (
         "insufficient_scope",
         _stored(_auth(TOKEN, PASSWORD)),
         _account(repositories=["team/*"]),
+        mend=_renewed,
     ),
     _secret(
         "principal-secret-wrong",
@@ -542,13 +566,15 @@ PULLS = (
         _stored(_auth(APPLICATION, f"{PASSWORD}?")),
         _account(APPLICATION),
         equals=frozenset({"sp-secret-expired"}),
+        mend=_renewed,
     ),
     _secret(
         "principal-unknown",
         "the pull secret's service principal is not in the registry's directory",
-        "principal-unknown",
+        "wrong-username",
         REFUSED,
         _stored(_auth(APPLICATION, PASSWORD)),
+        mend=_renewed,
     ),
     Pull(
         "node-without-role",
@@ -563,10 +589,10 @@ PULLS = (
     Pull(
         "node-role-ignored",
         "the nodes' identity has AcrPull, and the registry looks at the roles of repositories",
-        "registry-credential-not-sent",
+        "acrpull-ignored-abac",
         ANONYMOUS,
         alter=_abac,
-        equals=NO_CREDENTIAL | {"acrpull-ignored-abac"},
+        equals=NO_CREDENTIAL | {"no-acrpull-role", "role-propagation-delay", "tenant-mismatch"},
         mend=_let_in,
         why="the roles are not the cluster's to change",
     ),
@@ -583,7 +609,7 @@ PULLS = (
     Pull(
         "provider-fails",
         "the registry does not exchange tokens, and the credential provider gives up",
-        "registry-credential-not-sent",
+        "service-incident",
         ANONYMOUS,
         way=_says(500, "/oauth2/exchange"),
         equals=NO_CREDENTIAL,
@@ -611,7 +637,7 @@ PULLS = (
     Pull(
         "digest-absent",
         "the digest is not in the registry",
-        "manifest-purged",
+        "tag-not-found",
         "not found",
         image=lambda place: f"{place.host}/{REPOSITORY}@sha256:{'0123456789abcdef' * 4}",
         mend=_right_image,
@@ -657,7 +683,7 @@ PULLS = (
         "layer-corrupt",
         "a layer is not what its digest says",
         "blob-corrupt",
-        "failed",
+        "unexpected commit digest",
         stage=_corrupt,
         mend=_pushed,
         why=OWNERS,
@@ -729,6 +755,7 @@ PULLS = (
         "connection refused",
         way=_linked(attrgetter("endpoint")),
         stage=_blocked(attrgetter("endpoint")),
+        beside=frozenset({"egress-blocked"}),
         mend=_open(attrgetter("endpoint")),
         why=NETWORK,
     ),
