@@ -4,10 +4,12 @@
 """
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
 
+from checks.kubelet import NEXT
 from tests.cluster import compared, pulls
 from tests.cluster.compared import Json
 from tests.cluster.failing import Outcome, Stage
@@ -17,6 +19,8 @@ from tests.cluster.provision import provision
 from tests.cluster.running import Running
 from tests.cluster.today import steady
 from tests.cluster.up import kept
+
+PULL = re.compile(r'^Failed to pull image "[^"]*": (?:rpc error: code = \w+ desc = )?')
 
 
 def captured(outcome: Outcome) -> Json:
@@ -36,8 +40,15 @@ def captured(outcome: Outcome) -> Json:
 
 
 def kubelets_word(outcome: Outcome) -> str:
-    """The event that says why."""
-    return " ".join(steady(next(said for said in outcome.said if outcome.pull.said in said)))
+    """What the kubelet says the reason is: of the errors of several credentials, the one that is it."""
+    said = next(said for said in outcome.said if outcome.pull.said in said)
+    return word(said, outcome.pull.said)
+
+
+def word(event: str, said: str) -> str:
+    """The error of an event that has these words, without what differs from one run to the next."""
+    errors = NEXT.split(PULL.sub("", event).removeprefix("[").removesuffix("]"))
+    return " ".join(steady(next(error for error in errors if said in error)))
 
 
 def main() -> int:

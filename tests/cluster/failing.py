@@ -12,7 +12,7 @@ from tests.cluster.front import Way
 from tests.cluster.harness import Cluster, Json, must
 from tests.cluster.layout import NODES, SUBSCRIPTION
 from tests.cluster.product import Product, Run
-from tests.cluster.pulling import IPTABLES, PullPlace
+from tests.cluster.pulling import IPTABLES, SHARED, PullPlace
 from tests.cluster.pulls import Pull
 from tests.cluster.remedies import Done
 from tests.cluster.running import azure_names, say
@@ -90,6 +90,7 @@ class Stage:
             _let_pods_in(state, place)
             state.roles += [place.node_role] if pull.role else []
             ways[place.host] = Way(place.address)
+            ways.setdefault(registry.data_host, Way(SHARED))
             pull.way(place, registry, ways)
         everywhere = f"/subscriptions/{SUBSCRIPTION}"
         az = azure.coder_identity().object_id
@@ -125,7 +126,7 @@ class Stage:
         place.roll_out(pull.image(place), named=pull.secret, **node)
         self._cluster.wait(
             f"the kubelet's word about {pull.name}",
-            lambda: any(pull.said in said for said in place.said()) and bool(place.waiting()),
+            lambda: place.failures(pull.said) >= pull.failures and bool(place.waiting()),
             PATIENCE,
             every=1,
         )
@@ -140,7 +141,7 @@ class Stage:
             pull.mend(place)
         # What waits for its next attempt need not wait for it.
         if waiting := place.waiting():
-            place.kubectl("delete", "pod", "--wait=false", *waiting)
+            place.kubectl("delete", "pod", "--wait=false", "--ignore-not-found", *waiting)
         self._cluster.rollout("deployment/coderd", place.namespace)
         outcome.works = True
 

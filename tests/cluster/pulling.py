@@ -19,10 +19,13 @@ from tests.cluster.running import azure_names, push_token
 REPOSITORY, TAG = "coder/envbox", "1.44"
 SECRET = "registry-login"
 DOCKER = "kubernetes.io/dockerconfigjson"
+SHARED = f"{STORAGE.rpartition('.')[0]}.9"
+"""The address of storage that registries have together."""
 FIRST = 10
 """The last part of the first registry's address."""
 _leading = threading.Lock()
 RUN = time.time_ns()
+CREATING = "ContainerCreating"
 IPTABLES = ("/usr/sbin/iptables", "-w", "5")
 
 
@@ -143,7 +146,7 @@ class PullPlace(Place):
             assert registry is not None
             ways = front.read(state)
             ways[self.host] = Way(self.address)
-            ways.pop(registry.data_host, None)
+            ways[registry.data_host] = Way(SHARED)
             front.write(state, ways)
             self.cluster.set_names(azure_names(self.cluster.azure))
 
@@ -154,8 +157,15 @@ class PullPlace(Place):
             item["metadata"]["name"]
             for item in items
             for status in item["status"].get("containerStatuses", ())
-            if "waiting" in status["state"]
+            if status["state"].get("waiting", {}).get("reason", CREATING) != CREATING
         ]
+
+    def failures(self, said: str) -> int:
+        """How often the kubelets warned of something with these words."""
+        items = self.cluster.get("events", "-n", self.namespace)["items"]
+        return sum(
+            item.get("count") or 1 for item in items if said in item["message"] and item["type"] == "Warning"
+        )
 
     def said(self) -> list[str]:
         """What the kubelets warned of, of this namespace's pods."""

@@ -87,6 +87,7 @@ class Pull:
         alter: changes the registry.
         way: changes the way to it.
         stage: breaks what is neither, once the image is there.
+        failures: after how many of them it is looked at: the kubelet waits twice as long after each.
         meanwhile: what happens between the kubelet's word and the run.
         role: whether the nodes' identity has AcrPull.
         secret: whether the pods name a pull secret; `stage` puts it there.
@@ -105,6 +106,7 @@ class Pull:
     alter: Alter = nothing
     way: Arrange = nothing
     stage: Act = nothing
+    failures: int = 1
     meanwhile: Act = nothing
     role: bool = True
     secret: bool = False
@@ -691,7 +693,7 @@ PULLS = (
     Pull(
         "layer-lost",
         "a layer is gone from the registry",
-        "blob-corrupt",
+        "manifest-purged",
         "not found",
         stage=_lost,
         mend=_pushed,
@@ -825,6 +827,7 @@ PULLS = (
         "registry-name-wrong",
         "no such host",
         way=_unresolved,
+        beside=frozenset({"wrong-cloud"}),
         mend=_straight,
         why=NETWORK,
     ),
@@ -834,6 +837,7 @@ PULLS = (
         "registry-name-wrong",
         "no such host",
         image=_misspelt,
+        beside=frozenset({"wrong-cloud"}),
         mend=_right_image,
         why=NAME,
     ),
@@ -852,6 +856,7 @@ PULLS = (
         "tls-server-cert-expired",
         "certificate has expired",
         way=_shown("expired"),
+        equals=frozenset({"clock-skew"}),
         mend=_straight,
         why="the certificate is the registry's",
     ),
@@ -861,6 +866,7 @@ PULLS = (
         "throttled",
         "429 Too Many Requests",
         way=_answers("registry-throttled"),
+        beside=frozenset({"mic-arm-throttled", "dockerhub-rate-limit"}),
         mend=_straight,
         why=ONLY_TIME,
     ),
@@ -877,8 +883,9 @@ PULLS = (
         "login-page",
         "a login page answers in the registry's name",
         "not-an-azure-registry",
-        "failed",
+        "unexpected media type text/html",
         way=_answers("web-page"),
+        beside=frozenset({"not-a-container-image", "proxy-required"}),
         mend=_straight,
         why=NETWORK,
     ),
@@ -888,6 +895,7 @@ PULLS = (
         "pull-retry-pending",
         REFUSED,
         stage=_stored(_auth(TOKEN, PASSWORD)),
+        failures=3,
         meanwhile=_renewed,
         role=False,
         secret=True,

@@ -24,8 +24,10 @@ VARYING = (
     (re.compile(r"0x[0-9a-f]{6,}"), "0x…"),
     (re.compile(r":\d{4,5}->"), ":…->"),
     (re.compile(r"sha256:[0-9a-f]{64}"), "sha256:…"),
+    (re.compile(r"/sha256/[0-9a-f]{2}/[0-9a-f]{64}/data\?[^\" ]*"), "/sha256/…"),
+    (re.compile(r"current time \S+ is after [^\s,\]]+"), "current time … is after …"),
 )
-"""What differs from one run to the next: ids of requests, places in memory, ports; and what an image's bytes decide."""
+"""What differs from one run to the next: ids of requests, places in memory, ports, times; and what bytes decide."""
 ABSENT = (
     "Docker",
     "Helm",
