@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from acrcheck.api import (
     Clock,
+    Each,
     Failure,
     Looking,
     NotApplicableError,
@@ -27,12 +28,16 @@ from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.facts import AccessToken, Manifest, Route
 
 from .asking import is_private
-from .manifests import CORRUPT, NO_PLATFORM, ToldError, need_image
+from .manifests import CORRUPT, NO_PLATFORM, ToldError, need_image, need_token
 from .objects import text
 from .sending import REFUSING, TOO_MANY, Client, authorized, refusal
 
 UNREACHABLE = fail(
     "blob-unreachable", "the {what} of {image} is at {host}, which {pod} does not reach (at {step}): {said}"
+)
+UNTRUSTED = fail(
+    "blob-untrusted",
+    "the {what} of {image} is at {host}, and {pod} does not trust the certificate served there: {said}",
 )
 REFUSED = fail("blob-refused", "{host} refused the {what} of {image}: {status} {said}")
 UNKNOWN = fail("blob-unknown", "{host} lacks the {what} of {repository}, which its manifest names: {said}")
@@ -42,7 +47,7 @@ PLAIN = warn(
 READ = note("blob-read", "{what}: {length} bytes from {host}")
 AT_PRIVATE = note("blob-address-private", "{host} ({what}) resolves to the private address {address}")
 AT_PUBLIC = note("blob-address-public", "{host} ({what}) resolves to the public address {address}")
-SEES = (UNREACHABLE, REFUSED, UNKNOWN, CORRUPT, PLAIN, READ, *REFUSING)
+SEES = (UNREACHABLE, UNTRUSTED, REFUSED, UNKNOWN, CORRUPT, PLAIN, READ, *REFUSING)
 CONFIG_SEES = (*SEES, NO_PLATFORM)
 LAYER_SEES = (*SEES, AT_PRIVATE, AT_PUBLIC)
 
@@ -60,9 +65,11 @@ OK, PARTIAL, NOT_FOUND = 200, 206, 404
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-def config(route: Route, token: AccessToken, found: Manifest, wire: Wire, clock: Clock) -> Looking[None]:
+def config(
+    route: Route, tokens: Each[AccessToken], found: Manifest, wire: Wire, clock: Clock
+) -> Looking[None]:
     """The image's config is really downloaded, is what its digest says, and is for the nodes' platforms."""
-    blobs = _Blobs(need_image(route), token, Client(route.path, wire, clock))
+    blobs = _Blobs(need_image(route), need_token(route, tokens), Client(route.path, wire, clock))
     for digest, size in found.configs:
         request = acr.config_request(route.path.host, blobs.image.repository, digest)
         try:
@@ -78,7 +85,7 @@ def config(route: Route, token: AccessToken, found: Manifest, wire: Wire, clock:
 
 
 def layer(
-    route: Route, token: AccessToken, found: Manifest, wire: Wire, clock: Clock, target: Target
+    route: Route, tokens: Each[AccessToken], found: Manifest, wire: Wire, clock: Clock, target: Target
 ) -> Looking[None]:
     """The first bytes of each layer are really downloaded, through the redirect: of the first twenty layers at most.
 
@@ -87,7 +94,7 @@ def layer(
     if not found.layers:
         raise NotApplicableError("the image has no layer")
     client = Client(route.path, wire, clock)
-    blobs = _Blobs(need_image(route), token, client)
+    blobs = _Blobs(need_image(route), need_token(route, tokens), client)
     read: dict[str, list[int]] = {}
     try:
         for place, (digest, size) in enumerate(found.layers[: None if target.full else MOST_LAYERS], 1):
@@ -150,19 +157,21 @@ class _Blobs:
     def _ask(self, what: str, request: Request, host: str) -> Any:
         answer, tries = self.client.ask(request)
         if isinstance(answer, Failure):
-            yield UNREACHABLE(
-                what=what,
-                image=self.image,
-                host=host,
-                pod=self.client.path.begins,
-                step=STEPS.get(answer.trouble, "HTTP"),
-                said=f"{answer.trouble}: {answer.detail}"[:160],
-                evidence=tries,
-            )
+            values = {
+                "what": what,
+                "image": self.image,
+                "host": host,
+                "pod": self.client.path.begins,
+                "said": f"{answer.trouble}: {answer.detail}"[:160],
+            }
+            if answer.trouble is Trouble.TLS and "certificate" in answer.detail.lower():
+                yield UNTRUSTED(**values, evidence=tries)
+            else:
+                yield UNREACHABLE(**values, step=STEPS.get(answer.trouble, "HTTP"), evidence=tries)
             raise ToldError
         # Elsewhere than at the registry a refusal is the storage's, in words of its own.
         if host == self.client.path.host or answer.status == TOO_MANY:
-            refused = tuple(refusal(answer, host, tries))
+            refused = tuple(refusal(answer, self.client.path, host, tries))
             yield from refused
             if refused:
                 raise ToldError

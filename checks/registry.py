@@ -20,6 +20,7 @@ from acrcheck.api import (
     Observation,
     Resolve,
     Response,
+    Subject,
     Target,
     Trouble,
     Wire,
@@ -33,6 +34,7 @@ from acrcheck.azure.image import ImageReference
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Claim,
     Credential,
     Keyring,
     Open,
@@ -74,6 +76,9 @@ NO_HANDSHAKE = fail("registry-no-handshake", "no TLS with {host} from {pod}: {sa
 OLD_TLS = fail("registry-tls-version", "{host} speaks no version of TLS that {pod} takes: {said}")
 NO_CHALLENGE = fail(
     "registry-no-challenge", "{host} answered /v2/ with {status}, not with a registry's challenge: {said}"
+)
+LOGIN_PAGE = fail(
+    "registry-login-page", "{host} answered /v2/ with {status} as a web page's host does: {said}"
 )
 NOT_ACR = fail(
     "registry-challenge-not-acr", "{host}'s challenge names realm {realm!r}, not ACR's /oauth2/token"
@@ -140,11 +145,22 @@ SECRETS_SEEN = (
 )
 """What a registry may say to a pull secret's credentials."""
 
+ARM_TELLS = {
+    acr.ADMIN: "whether the account is on: az acr show --name {username} --query adminUserEnabled",
+    acr.PRINCIPAL: "until when its secrets are good: az ad app credential list --id {username} --query "
+    "'[].endDateTime'; which roles it has: az role assignment list --all --assignee {username}",
+    acr.SCOPED_TOKEN: "whether it is on, until when its passwords are good, and its scope map: "
+    "az acr token show --registry {registry} --name {username}",
+    acr.ENTRA_TOKEN: "which roles its identity has: az role assignment list --all --assignee OBJECT_ID",
+}
+"""What the registry does not say of a credential that it refused, by its kind."""
+
 F = TypeVar("F")
 OK, UNAUTHORIZED = 200, 401
 OPEN_SCHEME = "none"
 TLS_VERSION = ("protocol version", "unsupported protocol")
 """What OpenSSL says of a server that is too old for it."""
+HTML = ("<!doctype html", "<html")
 
 
 def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
@@ -240,11 +256,7 @@ def challenge(path: Path, trusted: Trusted, wire: Wire, clock: Clock) -> Looking
         yield NOT_AZURE(host=path.host, asks="no credential")
         return Challenged(path.host, "", OPEN_SCHEME)
     if answer.status != UNAUTHORIZED or found is None:
-        location = answer.header("location")
-        said = f"it leads to {location}" if location else answer.body.strip()
-        yield NO_CHALLENGE(
-            host=path.host, status=answer.status, said=said[:120], evidence=acr.evidence_of(answer)
-        )
+        yield _no_challenge(path, request.url, answer)
         return None
     realm = acr.redirect(request.url, found.realm) if found.realm and found.scheme == "bearer" else ""
     if realm.startswith("http:"):
@@ -256,6 +268,19 @@ def challenge(path: Path, trusted: Trusted, wire: Wire, clock: Clock) -> Looking
         yield NOT_ACR(host=path.host, realm=found.realm or found.scheme)
         return None
     return Challenged(found.service or path.host, realm, found.scheme)
+
+
+def _no_challenge(path: Path, asked: str, answer: Response) -> Observation:
+    """Tell of what answered in a registry's place: a page for people, or something that leads to one, or neither."""
+    location = answer.header("location")
+    away = acr.redirect(asked, location)[: len(f"https://{path.host}/")] if location else ""
+    html = "html" in answer.header("content-type") or answer.body.lstrip().lower().startswith(HTML)
+    page = (answer.status == OK and html) or (
+        answer.status in blobs.REDIRECTS and away != f"https://{path.host}/"
+    )
+    said = f"it leads to {location}" if location else answer.body.strip()
+    values = {"host": path.host, "status": answer.status, "said": said[:120]}
+    return (LOGIN_PAGE if page else NO_CHALLENGE)(**values, evidence=acr.evidence_of(answer))
 
 
 def _own(path: Path) -> OwnToken:
@@ -316,13 +341,40 @@ def routes(found: Each[Path], keyrings: Each[Keyring]) -> Looking[Each[Route]]:
         if ring.credentials and wanted:
             ways += [Route(path, wanted, ring.credentials) for path in found if path.host == wanted.host][:1]
     yield from ()
-    return Each(tuple((way.subject, way) for way in ways))
+    return Each(tuple((way.subject, way) for way in _sharing(ways)))
+
+
+def _sharing(ways: list[Route]) -> list[Route]:
+    """Have the routes to images of one repository, with the same credentials, share a token."""
+    groups: dict[Any, list[Route]] = {}
+    for way in ways:
+        if way.credentials and way.image:
+            key = way.path.subject, way.image.repository, way.credentials
+            groups.setdefault(key, []).append(way)
+    shared: dict[Subject, Subject] = {}
+    for (path, repository, _), group in groups.items():
+        if len(group) > 1:
+            place = frozenset().union(*(way.subject.scope for way in group))
+            name = f"{path.name.partition(' ')[0]} → {group[0].path.host}/{repository}"
+            shared |= {way.subject: Subject(name, place) for way in group}
+    return [replace(way, shared=shared.get(way.subject)) for way in ways]
+
+
+def claims(ways: Each[Route]) -> Looking[Each[Claim]]:
+    """Which tokens the ways take: one for each repository and its credentials."""
+    found: dict[Subject, Claim] = {}
+    for way in ways:
+        claim = Claim(way)
+        found.setdefault(claim.subject, claim)
+    yield from ()
+    return Each(tuple(found.items()))
 
 
 def access(
-    route: Route, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
+    claim: Claim, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
 ) -> Looking[AccessToken | None]:
     """The registry's token really grants pull and metadata_read on the image's repository."""
+    route = claim.route
     image = need_image(route)
     asked = _on_path(challenged, route, "registry-challenge")
     client = Client(route.path, wire, clock)
@@ -414,9 +466,11 @@ def _try(client: Client, image: ImageReference, asked: Challenged, credential: C
     if token is None:
         said = acr.error_of(answer)[1]
         kind = _refusal(credential, said)
-        return None, kind(**values, status=answer.status, said=said, evidence=acr.evidence_of(answer))
+        evidence = acr.evidence_of(answer) | _arm_tells(credential, host)
+        return None, kind(**values, status=answer.status, said=said, evidence=evidence)
     if not token.pulls:
-        return None, SECRET_WITHOUT_PULL(**values, actions=token.granted, repository=image.repository)
+        values |= {"actions": token.granted, "repository": image.repository}
+        return None, SECRET_WITHOUT_PULL(**values, evidence=_arm_tells(credential, host))
     return token, None
 
 
@@ -426,6 +480,13 @@ def _refusal(credential: Credential, said: str) -> Kind:
         unknown = "not registered" in said
         return PRINCIPAL_UNKNOWN if unknown else PRINCIPAL_REFUSED
     return REFUSALS.get(credential.kind, NAME_REFUSED)
+
+
+def _arm_tells(credential: Credential, host: str) -> dict[str, str]:
+    """What a registry's refusal leaves open, and Azure itself would tell of a credential of this kind."""
+    told = ARM_TELLS.get(credential.kind, "")
+    registry = host.partition(".")[0]
+    return {"azureKnows": told.format(username=credential.username, registry=registry)} if told else {}
 
 
 REFUSALS = {acr.ADMIN: ADMIN_REFUSED, acr.ENTRA_TOKEN: ENTRA_TOKEN_REFUSED}
@@ -460,7 +521,7 @@ CHECKS = (
         "registry-challenge",
         "it asks for a registry's token",
         challenge,
-        sees=(NO_CHALLENGE, NOT_ACR, NOT_AZURE, PLAIN_REALM, *SENDING),
+        sees=(NO_CHALLENGE, LOGIN_PAGE, NOT_ACR, NOT_AZURE, PLAIN_REALM, *SENDING),
         each=Path,
         asks=asking.EXEC,
     ),
@@ -473,12 +534,13 @@ CHECKS = (
         asks=asking.EXEC,
     ),
     Check("registry-routes", "the ways to pull its images are known", routes),
+    Check("registry-tokens", "the tokens that they take are known", claims),
     Check(
         "registry-scope",
         "it grants pull on the repository",
         access,
         sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, OPEN, NOT_ASKED, *SECRETS_SEEN, *SENDING),
-        each=Route,
+        each=Claim,
         asks=asking.EXEC,
     ),
     Check(

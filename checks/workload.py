@@ -465,6 +465,7 @@ def read_pod(item: dict[str, Any]) -> Pod:
         terminating=bool(text(item, "metadata", "deletionTimestamp")),
         exec_problem=_exec_problem(status, mapping(state, "state")),
         status=status,
+        owner=text(_controller(item), "kind"),
     )
 
 

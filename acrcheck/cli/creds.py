@@ -9,6 +9,7 @@ import click
 from acrcheck.cli import options
 
 if TYPE_CHECKING:
+    from acrcheck.model import Report
     from acrcheck.target import Target
     from acrcheck.wire.vault import Vault
 
@@ -44,8 +45,11 @@ Exit codes: 0 good, 1 not, 2 usage, 3 inconclusive.
 @options.presentation
 def command(image: str, **given: Any) -> int:
     """Try a user name and password on an image."""
+    from contextlib import closing
+
     from acrcheck.bundle.tape import Tape
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.cli.progress import Progress
     from acrcheck.cli.run import show
     from acrcheck.cli.version import installed
     from acrcheck.clock import SystemClock
@@ -61,11 +65,24 @@ def command(image: str, **given: Any) -> int:
     target = _with_credential(target, given, vault)
     causes = load_causes(builtin_dir(), load_checks(builtin_dir()))
     checks = load_checks(builtin_dir(), "CREDENTIAL_ORDER")
-    doors = Doors(recorded(Tape()), LocalWire(vault, clock))
     chosen = Options(timeout=given["timeout"], metadata={"version": installed(), "image": image})
-    report, _ = run(target, doors, clock, checks, causes, chosen)
+    with Progress() as progress, closing(LocalWire(vault, clock, progress.received)) as wire:
+        report, _ = run(target, Doors(recorded(Tape()), wire), clock, checks, causes, chosen, progress)
     show(report, given)
+    if given["output"] == "text":
+        _add_notes(report)
     return report.exit_code
+
+
+def _add_notes(report: "Report") -> None:
+    """Say what was noted of the credential itself: until when it is good is asked even where all is well."""
+    from acrcheck.cli.output import write
+    from acrcheck.model import Level
+
+    for result in report.results:
+        noted = [item.text for item in result.observations if item.kind.level is Level.NOTE]
+        if result.check.category == "given" and noted:
+            write("\n" + "\n".join(noted) + "\n")
 
 
 def _with_credential(target: "Target", given: dict[str, Any], vault: "Vault") -> "Target":

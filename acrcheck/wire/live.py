@@ -24,7 +24,7 @@ from acrcheck.wire.door import (
     Vantage,
 )
 from acrcheck.wire.exec import ExecWire
-from acrcheck.wire.local import LocalWire
+from acrcheck.wire.local import LocalWire, Received
 from acrcheck.wire.pace import Pace
 from acrcheck.wire.pod import ProbePods
 from acrcheck.wire.vault import Vault
@@ -50,8 +50,9 @@ class LiveWire:
         *,
         allow: frozenset[str] = frozenset(),
         probe_image: str = "",
+        received: Received = lambda _, __: None,
     ) -> None:
-        self._local = LocalWire(vault, clock)
+        self._local = LocalWire(vault, clock, received)
         self._inside = ExecWire(hands, vault, clock)
         self._pace = Pace(clock)
         self._allow = allow
@@ -76,7 +77,8 @@ class LiveWire:
         return self._at(vantage, lambda side, place: side.request(place, question), _host(question.url))
 
     def close(self) -> tuple[str, ...]:
-        """Delete the short-lived pods. Gives the `namespace/name` of those that could not be deleted."""
+        """Close connections, delete the short-lived pods. Gives the `namespace/name` of those that are left."""
+        self._local.close()
         return self._pods.close()
 
     def _at(
