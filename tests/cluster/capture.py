@@ -28,7 +28,8 @@ def captured(outcome: Outcome) -> Json:
     assert outcome.run is not None
     assert outcome.today is not None
     first = outcome.run.causes[0]
-    beside = {cause["id"] for cause in outcome.run.causes if cause["id"] in outcome.pull.equals}
+    equals = {outcome.pull.cause, *outcome.pull.equals}
+    beside = {cause["id"] for cause in outcome.run.causes if cause["id"] in equals}
     return {
         "pull": outcome.pull.name,
         "broken": outcome.pull.real,

@@ -50,11 +50,8 @@ def _health(lines: list[str]) -> str:
 
 
 def _aks(lines: list[str]) -> str:
-    """What it says after the step that failed, else the last line."""
-    for place, line in enumerate(lines):
-        if line.endswith(": FAILED"):
-            return " ".join(lines[place : place + 2])
-    return lines[-1]
+    """The last line, with the step that failed where one did at which it ended."""
+    return " ".join(lines[-2:]) if len(lines) > 1 and lines[-2].endswith(": FAILED") else lines[-1]
 
 
 def _short(text: str) -> str:

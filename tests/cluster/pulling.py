@@ -162,15 +162,16 @@ class PullPlace(Place):
 
     def failures(self, said: str) -> int:
         """How often the kubelets warned of something with these words."""
-        items = self.cluster.get("events", "-n", self.namespace)["items"]
-        return sum(
-            item.get("count") or 1 for item in items if said in item["message"] and item["type"] == "Warning"
-        )
+        return sum(item.get("count") or 1 for item in self._warnings() if said in item["message"])
 
     def said(self) -> list[str]:
         """What the kubelets warned of, of this namespace's pods."""
+        return [item["message"] for item in self._warnings()]
+
+    def _warnings(self) -> list[Json]:
+        """The kubelets' warnings, but for those about pods that have their image."""
         items = self.cluster.get("events", "-n", self.namespace)["items"]
-        return [item["message"] for item in items if item["type"] == "Warning"]
+        return [item for item in items if item["type"] == "Warning" and item["reason"] != "Unhealthy"]
 
 
 def _address(network: str, number: int) -> str:

@@ -818,6 +818,7 @@ PULLS = (
         "certificate signed by unknown authority",
         alter=_data_endpoint,
         way=_data_host(certificate="intercepted"),
+        beside=frozenset({"check-tool-false-alarm"}),
         mend=_straight,
         why=NETWORK,
     ),
