@@ -127,6 +127,7 @@ UNSTAGED = {
     ),
     **dict.fromkeys(("all-egress-blocked", "connection-reset", "privatelink-name"), ADDRESS),
     "private-endpoint-unlinked-seen": ADDRESS,
+    "data-endpoint-unlinked": ADDRESS,
     "imds-restricted": "AKS's own rules are needed; to the pods they look like the firewall that is staged",
     "imds-updating": NMI,
     "node-identity-unnamed": "no stage takes label and objects from pods of their node's network",
