@@ -14,12 +14,14 @@ from tabulate import tabulate
 
 from acrcheck.catalogue import builtin_dir, load_checks
 from acrcheck.model import Check
+from tests.cluster import compared
 from tests.e2e.command import call
 from tests.e2e.documentation import table
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(
-    r"<!-- (output of: acrcheck (?P<args>.*?)|permissions|documentation) -->\n.*?<!-- end -->\n", re.DOTALL
+    r"<!-- (output of: acrcheck (?P<args>.*?)|permissions|documentation|today's tools) -->\n.*?<!-- end -->\n",
+    re.DOTALL,
 )
 DURATION = re.compile(r" *\b\d+(\.\d+)?m?s\b|\d\d:\d\d:\d\dZ")
 
@@ -28,7 +30,7 @@ def written(text: str) -> str:
     """Give the page with every block made anew."""
 
     def block(found: re.Match[str]) -> str:
-        made = shown(found["args"]) if found["args"] is not None else TABLES[found[1]]()
+        made = MADE[found[1]]() if found["args"] is None else shown(found["args"])
         return f"<!-- {found[1]} -->\n{made}<!-- end -->\n"
 
     return BLOCK.sub(block, text)
@@ -56,6 +58,11 @@ def permissions() -> str:
     return tabulate(rows, headers=headers, tablefmt="github") + "\n"
 
 
+def todays_tools() -> str:
+    """Make the table of what is said of each failed pull, as it was captured."""
+    return compared.table(compared.read()) + "\n"
+
+
 def named(checks: list[Check]) -> str:
     """Name checks, and where they are many their categories."""
     many = len(checks) > 3
@@ -68,10 +75,10 @@ def named(checks: list[Check]) -> str:
     )
 
 
-TABLES = {"permissions": permissions, "documentation": table}
+MADE = {"permissions": permissions, "documentation": table, "today's tools": todays_tools}
 
 
-def compared(text: str) -> str:
+def steady(text: str) -> str:
     """Give the page in the form in which it is compared."""
     return DURATION.sub(" 0s", text)
 
@@ -84,7 +91,7 @@ def main(args: list[str]) -> int:
         README.write_text(new, encoding="utf-8")
         return 0
     difference = difflib.unified_diff(
-        compared(old).splitlines(), compared(new).splitlines(), "README.md", "what it should be", lineterm=""
+        steady(old).splitlines(), steady(new).splitlines(), "README.md", "what it should be", lineterm=""
     )
     lines = list(difference)
     sys.stdout.writelines(f"{line}\n" for line in lines)
