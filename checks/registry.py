@@ -411,7 +411,7 @@ def _on_path(facts: Each[F], route: Route, check: str) -> F:
     for subject, fact in facts.items:
         if subject == route.path.subject:
             return fact
-    raise NotApplicableError(f"nothing is known of {route.path.subject}", blocked_by=check)
+    raise NotApplicableError(f"nothing is known of {route.path.subject.name}", blocked_by=check)
 
 
 def _token(answer: Response, host: str, repository: str) -> AccessToken | None:
