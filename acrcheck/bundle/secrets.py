@@ -1,10 +1,10 @@
 """Finds the secrets in a text, plain or in whatever encoding."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from acrcheck.bundle import views
-from acrcheck.bundle.forms import JWT, SESSION, Found, known_forms
+from acrcheck.bundle.forms import JWT, Found, known_forms, telling
 from acrcheck.bundle.named import named_secrets
 from acrcheck.bundle.names import TOKEN
 
@@ -16,6 +16,10 @@ NO_USERS = re.compile(
 )
 """What stands before a colon and is no user name."""
 HEX = re.compile(r"[0-9a-fA-F]+|[a-z/]+|[0-9/+-]+")
+"""What is a digest, a path or a number rather than base64."""
+QUOTES = frozenset("\"'")
+BROKEN = frozenset(" \t\r\n\\")
+WHOLE = re.compile(r"eyJ[\w.-]*$")
 PARTS = re.compile(r"[A-Za-z0-9+]{16,}={0,2}")
 
 
@@ -26,33 +30,31 @@ def find(text: str, depth: int = 0) -> list[Found]:
         small = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     found = [*known_forms(text), *named_secrets(text, small), *_encoded(text, depth)]
     if depth < DEPTH:
-        if "\\" in text or "&" in text:
-            found += _through(views.without_escapes(text), depth)
-        if "%" in text:
-            found += _through(views.without_percent(text), depth)
+        for view in (views.without_escapes(text, small), views.without_percent(text, small)):
+            if view:
+                found += _through(view, depth)
     return merged(found, text)
 
 
 def _through(view: views.View, depth: int) -> Iterator[Found]:
     """Find what is in another reading of the text."""
-    if view.changed:
-        for item in find(view.text, depth + 1):
-            plain = item.plain or view.text[item.start : item.end]
-            yield Found(*view.span(item.start, item.end), item.kind, plain)
+    for item in find(view.text, depth + 1):
+        plain = item.plain or view.text[item.start : item.end]
+        yield Found(*view.span(item.start, item.end), item.kind, plain)
 
 
 def _encoded(text: str, depth: int) -> Iterator[Found]:
     """Find base64 that holds secrets, and tokens that are known by where their dash is."""
     until = 0
-    for match in views.RUN.finditer(text):
+    for match in views.runs(text):
         start, end = match.span()
         if start < until:
             continue
         run = match[0]
-        if SESSION.fullmatch(run) and not (run.islower() or run.isupper()) and any(map(str.isdigit, run)):
-            yield Found(start, end, "session-token")
+        if form := telling(run, text[max(0, start - 2) : start]):
+            yield Found(start, end, form)
             continue
-        until, more = views.joined(text, end)
+        until, more = views.joined(text, end) if text[end : end + 1] in BROKEN else (end, "")
         run += more
         if HEX.fullmatch(run):
             continue
@@ -83,7 +85,7 @@ def merged(found: list[Found], text: str) -> list[Found]:
     """Put together what overlaps, and leave alone what redaction keeps or has written."""
     spans: list[Found] = []
     written = [match.span() for match in TOKEN.finditer(text)] if found and "<" in text else []
-    for item in sorted(found, key=lambda item: (item.start, -item.end)):
+    for item in sorted(map(_without_escape(text), found), key=lambda item: (item.start, -item.end)):
         taken = text[item.start : item.end]
         if not TOKEN.sub("", taken).strip() or (item.kind != "jwt" and _is_jwt(text, item)):
             continue
@@ -96,6 +98,32 @@ def merged(found: list[Found], text: str) -> list[Found]:
         else:
             spans.append(item)
     return spans
+
+
+def without(text: str, stead: Callable[[Found], str]) -> str:
+    """Give a text with something else in each secret's stead; of a JWT nothing is left either."""
+    pieces: list[str] = []
+    last = 0
+    for item in find(text):
+        start = item.start
+        if item.kind == "jwt" and (token := WHOLE.search(text, last, item.start)):
+            start = token.start()
+        pieces += (text[last:start], stead(item._replace(plain=item.plain or text[item.start : item.end])))
+        last = item.end
+    return "".join([*pieces, text[last:]])
+
+
+def _without_escape(text: str) -> Callable[[Found], Found]:
+    """Leave the backslash of a quotation mark to what is quoted."""
+
+    def shortened(item: Found) -> Found:
+        end = item.end
+        if text[end : end + 1] in QUOTES:
+            while end > item.start and text[end - 1] == "\\":
+                end -= 1
+        return item._replace(end=end)
+
+    return shortened
 
 
 def _is_jwt(text: str, item: Found) -> bool:

@@ -9,14 +9,18 @@ from acrcheck.azure.clouds import NAMES
 from acrcheck.cli import options
 from acrcheck.cli.errors import Session
 from acrcheck.cli.output import UNSEEN_WIDTH, look, write
+from acrcheck.cli.recording import redaction, redactor, taping
 
 if TYPE_CHECKING:
+    from acrcheck.catalogue import Checks
     from acrcheck.cluster.kubeconfig import ConnectionFlags
+    from acrcheck.helm.values import ValuesFiles
     from acrcheck.model import Report
     from acrcheck.profile import Profile
     from acrcheck.run import Options
     from acrcheck.target import Target
 
+TAPE = options.TAPE
 HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
@@ -28,9 +32,10 @@ that are deleted again; --timeout must leave time for that.
 Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
-  acrcheck run --only token,registry --report json=report.json
+  acrcheck run --only token,registry --report json=report.json --report tape=run.tape
   acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
   acrcheck run --only registry --full --timeout 15m
+  acrcheck run --profile pre-upgrade --to-chart 1.44.3 --values values.yaml --allow probe-pod
 """
 
 VANTAGES = {"inside": "exec", "debug-container": "debug", "probe-pod": "pod", "here": "local"}
@@ -48,6 +53,26 @@ target_options = options.together(
     ),
     options.option("--identity-resource-id", default="", metavar="ID", help="The same, by its resource id."),
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
+)
+upgrade_options = options.together(
+    options.option(
+        "--to-chart",
+        default="",
+        metavar="VERSION",
+        help="Before an upgrade: the chart that will be installed.",
+    ),
+    options.option(
+        "--to-image", default="", metavar="IMAGE", help="Before an upgrade: the image that will be run."
+    ),
+    options.option(
+        "--values", "values", multiple=True, metavar="FILE", help="Before an upgrade: with these; repeatable."
+    ),
+    options.option(
+        "--window", type=options.Duration(), default=None, help="How long the upgrade may take  [default: 2h]"
+    ),
+    options.option(
+        "--database-snapshot", default="", metavar="REF", help="The snapshot that a way back begins with."
+    ),
 )
 running_options = options.together(
     options.option(
@@ -96,7 +121,9 @@ running_options = options.together(
 @click.command("run", help=HELP, short_help="Check a workload on the cluster.")
 @options.config_file
 @target_options
+@upgrade_options
 @running_options
+@redaction
 @options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
 @options.presentation
 @options.connection
@@ -116,32 +143,34 @@ def _session(ctx: click.Context, given: dict[str, Any]) -> Session:
 
 
 def _run(given: dict[str, Any]) -> int:
+    from acrcheck.bundle.tapefile import Header
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.progress import Progress
     from acrcheck.clock import SystemClock
-    from acrcheck.profile import Profile, load
     from acrcheck.run import refuse_unknown_names, run
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    profile = load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
-    chosen = _options(given, profile)
+    profile = profile_of(given, checks)
+    chosen = options_of(given, profile)
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
 
     clock = SystemClock()
+    tapes = [path for form, path in given["reports"] if form == TAPE]
     with (
         Progress() as progress,
         opened(
-            connection_flags(given), _target(given, profile), clock, os.environ, progress.received
+            connection_flags(given), target_of(given, profile), clock, os.environ, progress.received
         ) as world,
     ):
         chosen.metadata["cluster"] = world.connection.server
-        report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
+        header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
+        with taping(tapes, header, redactor(given)) as tape:
+            report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
     show(report, given)
-    for form, path in given["reports"]:
-        _save(report, form, path, given["verbose"])
+    save(report, given)
     return report.exit_code
 
 
@@ -161,6 +190,13 @@ def show(report: "Report", given: dict[str, Any]) -> None:
         how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
         text = terminal.render(report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose)
         write(text, color=how.color)
+
+
+def save(report: "Report", given: dict[str, Any]) -> None:
+    """Write a report to the files that were asked for; tapes are written while the run goes on."""
+    for form, path in given["reports"]:
+        if form != TAPE:
+            _save(report, form, path, given["verbose"])
 
 
 def _save(report: "Report", form: str, path: str, verbose: int) -> None:
@@ -193,7 +229,16 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def _target(given: dict[str, Any], profile: "Profile") -> "Target":
+def profile_of(given: dict[str, Any], checks: "Checks") -> "Profile":
+    """Load the profile that was asked for; an empty one where none was."""
+    from acrcheck.catalogue import builtin_dir
+    from acrcheck.profile import Profile, load
+
+    return load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
+
+
+def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
+    """Take the target out of what was given: what a flag says goes before what the profile says."""
     from acrcheck.target import Target
 
     return Target(
@@ -211,12 +256,46 @@ def _target(given: dict[str, Any], profile: "Profile") -> "Target":
         else VANTAGES.get(given["vantage"] or "", ""),
         node=given["node"],
         full=given["full"],
-        upgrade=profile.upgrade,
-        thresholds=dict(profile.thresholds),
+        **_upgrade(given, profile),
     )
 
 
-def _options(given: dict[str, Any], profile: "Profile") -> "Options":
+def _upgrade(given: dict[str, Any], profile: "Profile") -> dict[str, Any]:
+    """Say what the gate before an upgrade is told. Raises UsageError where the run is no such gate."""
+    from acrcheck.errors import UsageError
+
+    names = ("to_chart", "to_image", "values", "window", "database_snapshot")
+    said = {name: given.get(name) for name in names}
+    flags = [f"--{name.replace('_', '-')}" for name in names if said[name]]
+    if flags and not profile.upgrade:
+        raise UsageError(
+            f"{', '.join(flags)} is for the gate before an upgrade",
+            input=" ".join(flags),
+            expected="a profile with `upgrade = true` beside it",
+            remedy="--profile pre-upgrade",
+        )
+    window = {"window": said["window"]} if said["window"] else {}
+    return {
+        "upgrade": profile.upgrade,
+        "thresholds": {**profile.thresholds, **window},
+        "values": _values(said["values"] or ()),
+        **{name: said[name] or "" for name in ("to_chart", "to_image", "database_snapshot")},
+    }
+
+
+def _values(files: tuple[str, ...]) -> "ValuesFiles | None":
+    """Read values files; what they keep secret is hidden before anything can record it."""
+    if not files:
+        return None
+    from acrcheck.cli.values import read_file
+    from acrcheck.helm.files import together
+    from acrcheck.helm.values import ValuesFiles, veiled
+
+    values = together([read_file(file) for file in files])
+    return ValuesFiles(files=values.files, values=veiled(values.values), places={})
+
+
+def options_of(given: dict[str, Any], profile: "Profile") -> "Options":
     """Say how the run is run: what a flag says goes before what the profile says."""
     from uuid import uuid4
 
