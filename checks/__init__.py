@@ -1,6 +1,18 @@
 """What acrcheck knows: the checks, in the order shown, and the layers, in the order in which they hide each other."""
 
-ORDER = ("cluster", "workload", "label", "binding", "token", "login", "pull", "kubelet", "registry")
+ORDER = (
+    "cluster",
+    "workload",
+    "label",
+    "binding",
+    "token",
+    "login",
+    "pull",
+    "kubelet",
+    "workspaces",
+    "registry",
+    "coder",
+)
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
 LAYERS = (
@@ -26,6 +38,7 @@ LAYERS = (
     "directory",
     "image",
     "layer",
+    "coder",
     "pull",
     "support",
 )

@@ -29,9 +29,9 @@ class Opened:
 
 @contextmanager
 def opened(
-    flags: ConnectionFlags, target: Target, clock: Clock, environ: Mapping[str, str]
+    flags: ConnectionFlags, target: Target, clock: Clock, environ: Mapping[str, str], vault: Vault
 ) -> Iterator[Opened]:
-    """Open the doors; whatever was created through them is deleted in the end.
+    """Open the doors; whatever was created through them is deleted in the end. `vault` holds the target's secrets.
 
     Raises UsageError for a connection that cannot be.
     """
@@ -43,7 +43,6 @@ def opened(
         kubeconfig=connection.kubeconfig,
         own_pod=connection.own_pod,
     )
-    vault = Vault()
     cluster = LiveCluster(connection, clock, vault)
     wire = LiveWire(cluster, vault, clock, allow=target.allow, probe_image=target.probe_image)
     with ending_as_interrupt():

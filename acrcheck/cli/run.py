@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from acrcheck.model import Report
     from acrcheck.run import Options
     from acrcheck.target import Target
+    from acrcheck.wire.vault import Vault
 
+CODER_TOKENS = ("ACRCHECK_CODER_TOKEN", "CODER_TOKEN", "CODER_SESSION_TOKEN")
+"""Variables that may hold a session token for Coder: our own, then those of the CLIs of version 1 and 2."""
 HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
@@ -26,6 +29,7 @@ Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
   acrcheck run --only token,registry --report json=report.json
+  coder tokens create acrcheck | acrcheck run --coder-url https://coder.example.com --coder-token-file -
 """
 
 target_options = options.together(
@@ -41,6 +45,19 @@ target_options = options.together(
         "--identity-client-id", default="", metavar="GUID", help="The identity that must be given."
     ),
     options.option("--identity-resource-id", default="", metavar="ID", help="The same, by its resource id."),
+    options.option(
+        "--coder-url",
+        default="",
+        metavar="URL",
+        help="Ask Coder's own API too: its registry entry, its images' tags, its audit log.",
+    ),
+    options.option(
+        "--coder-token-file",
+        default="",
+        metavar="FILE",
+        help="Read a site manager's session token from FILE, or from standard input (-).  "
+        "[env var: ACRCHECK_CODER_TOKEN, CODER_TOKEN or CODER_SESSION_TOKEN hold the token itself]",
+    ),
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
 )
 running_options = options.together(
@@ -103,9 +120,11 @@ def _run(given: dict[str, Any]) -> int:
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
+    from acrcheck.wire.vault import Vault
 
-    clock = SystemClock()
-    with opened(connection_flags(given), _target(given), clock, os.environ) as world, Progress() as progress:
+    clock, vault = SystemClock(), Vault()
+    flags, target = connection_flags(given), _target(given, vault)
+    with opened(flags, target, clock, os.environ, vault) as world, Progress() as progress:
         chosen.metadata["cluster"] = world.connection.server
         report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
     show(report, given)
@@ -162,8 +181,10 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def _target(given: dict[str, Any]) -> "Target":
+def _target(given: dict[str, Any], vault: "Vault") -> "Target":
     from acrcheck.target import Target
+
+    token = _coder_token(given["coder_token_file"]) if given["coder_url"] else ""
 
     return Target(
         namespace=given["namespace"],
@@ -175,7 +196,30 @@ def _target(given: dict[str, Any]) -> "Target":
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
+        coder_url=given["coder_url"],
+        coder_token=vault.keep(token).handle if token else "",
     )
+
+
+def _coder_token(path: str) -> str:
+    """Read the session token for Coder's API; empty where none was given."""
+    from acrcheck.cli import secret
+    from acrcheck.errors import UsageError
+
+    if path:
+        token = secret.read(path).strip()
+    else:
+        token = next((os.environ[name].strip() for name in CODER_TOKENS if os.environ.get(name)), "")
+    if (path and not token) or any(not letter.isprintable() or letter == " " for letter in token):
+        raise UsageError(
+            "there is no session token"
+            if not token
+            else "the session token has a blank or a line break in it",
+            input=path or "the environment",
+            expected=f"one session token in --coder-token-file or in {CODER_TOKENS[0]}",
+            remedy="coder tokens create acrcheck",
+        )
+    return token
 
 
 def _options(given: dict[str, Any]) -> "Options":

@@ -3,10 +3,10 @@
 Source: kubernetes/kubernetes pkg/kubelet/images/image_manager.go, kuberuntime_container.go, kubelet_pods.go.
 """
 
-from acrcheck.cluster.reader import EVENTS, NODES
+from acrcheck.cluster.reader import EVENTS, NODES, PODS
 from acrcheck.lab import faults
 from acrcheck.lab.azure import RoleAssignment
-from acrcheck.lab.faults import WORKER_NODE, Fault
+from acrcheck.lab.faults import WORKER_NODE, WORKSPACE, Fault
 from acrcheck.lab.kube import Json, running
 from acrcheck.lab.programs.kubectl import Event
 from acrcheck.lab.programs.kubelet import Kubelet
@@ -38,20 +38,24 @@ def of_image(image: str = IMAGE) -> Fault:
 
 def pulls(node: str = WORKER_NODE) -> Fault:
     """The newest pod of the workload on a node pulls its image, and waits where that fails."""
+    return lambda world: _pull(world, _newest(world, node))
 
-    def fault(world: World) -> None:
-        pod = _newest(world, node)
-        names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
-        told = Kubelet(world, node).start(pod["spec"]["containers"][0]["image"], names).events
-        for event in told:
-            world.kubernetes.put(_event(world, pod, event))
-        if told[-1].reason == "Failed":
-            _wait(world, pod, told)
-        else:
-            _run(world, pod)
-        world.clock.sleep(MINUTES)
 
-    return fault
+def workspace_pulls(world: World) -> None:
+    """The pod of the workspace pulls its image, and waits where that fails."""
+    _pull(world, world.kubernetes.get(PODS, WORKSPACE, NAMESPACE))
+
+
+def _pull(world: World, pod: Json) -> None:
+    names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
+    told = Kubelet(world, pod["spec"]["nodeName"]).start(pod["spec"]["containers"][0]["image"], names).events
+    for event in told:
+        world.kubernetes.put(_event(world, pod, event))
+    if told[-1].reason == "Failed":
+        _wait(world, pod, told)
+    else:
+        _run(world, pod)
+    world.clock.sleep(MINUTES)
 
 
 def forgets_events(world: World) -> None:
@@ -79,15 +83,20 @@ def _wait(world: World, pod: Json, told: list[Event]) -> None:
     faults.unready(pod, world.kubernetes.stamp())
     pod["status"]["phase"] = "Pending"
     pod["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason, "message": message}}
-    world.deployment["status"]["readyReplicas"] -= 1
-    world.deployment["status"]["availableReplicas"] -= 1
+    _count(world, pod, -1)
+
+
+def _count(world: World, pod: Json, change: int) -> None:
+    """Count a pod of the workload that became ready, or is so no more."""
+    if pod in world.pods:
+        for field in ("readyReplicas", "availableReplicas"):
+            world.deployment["status"][field] += change
 
 
 def _run(world: World, pod: Json) -> None:
     """Have the pod run since now."""
     if pod["status"]["phase"] == "Pending":
-        world.deployment["status"]["readyReplicas"] += 1
-        world.deployment["status"]["availableReplicas"] += 1
+        _count(world, pod, 1)
     machine = world.kubernetes.get(NODES, pod["spec"]["nodeName"])
     host = next(item["address"] for item in machine["status"]["addresses"] if item["type"] == "InternalIP")
     pod["status"] = running(pod["spec"], world.kubernetes.stamp(), host, pod["status"]["podIP"])

@@ -21,4 +21,5 @@ ORDER = (
     "pulls",
     "clients",
     "events",
+    "coder",
 )

@@ -13,6 +13,9 @@ DISCOVERY = {"api-server", "permissions", "crds"}
 HERE_ONLY = {
     "login-own-pod": "asks from the pod that acrcheck runs in",
     "login-probe-pod": "asks by leave only",
+    **dict.fromkeys(
+        ("coder-api", "coder-token", "coder-flag", "coder-registry", "coder-tags"), "asks Coder from here"
+    ),
 }
 PATH = re.compile(
     r"/api(?:s/(?P<group>[^/]+))?/v[12](?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"
