@@ -17,7 +17,16 @@ from acrcheck.api import (
     Target,
     Trouble,
 )
-from acrcheck.facts import CoderApi, CoderEntries, CoderUser, Image, RefreshToken, TemplateLabel, Workspaces
+from acrcheck.facts import (
+    CoderApi,
+    CoderEntries,
+    CoderUser,
+    Image,
+    RefreshToken,
+    TemplateLabel,
+    Workload,
+    Workspaces,
+)
 from checks.coder import CHECKS, api, entries, flag, tags, user
 from tests.checks import looking
 from tests.checks.looking import (
@@ -60,7 +69,7 @@ def coderd(
 ) -> Any:
     """The control plane with that image."""
     manifest = deployment(template={"spec": {"containers": [{"name": "coderd", "image": image}]}})
-    return looking.Workload("deployment", "coderd", looking.NAMESPACE, manifest, coder and not v2, v2)
+    return Workload("deployment", "coderd", looking.NAMESPACE, manifest, coder and not v2, v2)
 
 
 def asked(*answers: Any, v2: bool = False, target: Target = ASKING) -> Looking[CoderApi]:
