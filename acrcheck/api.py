@@ -24,8 +24,11 @@ from acrcheck.cluster.reader import (
     Answer,
     Cluster,
     Outcome,
+    Pull,
     Resource,
 )
+from acrcheck.cluster.selectors import matches as selects
+from acrcheck.cluster.trial import tells_state, unfit, waits_for_image
 from acrcheck.errors import UsageError
 from acrcheck.model import (
     CannotLookError,
@@ -96,6 +99,7 @@ __all__ = [
     "Observation",
     "Outcome",
     "Permission",
+    "Pull",
     "Request",
     "Resolve",
     "Resolved",
@@ -116,5 +120,9 @@ __all__ = [
     "lookup",
     "matches",
     "note",
+    "selects",
+    "tells_state",
+    "unfit",
+    "waits_for_image",
     "warn",
 ]

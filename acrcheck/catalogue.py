@@ -3,8 +3,8 @@
 import importlib
 import re
 import sys
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -70,6 +70,8 @@ class Checks:
     categories: tuple[Category, ...]
     checks: tuple[Check, ...]
     layers: tuple[str, ...]
+    thresholds: Mapping[str, str | int] = field(default_factory=dict)
+    """The numbers that a profile may set, each with what it is where none does: a time such as `2h`, or a count."""
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -96,7 +98,8 @@ def load_checks(folder: Path, order: str = "ORDER") -> Checks:
         categories.append(Category(name, (module.__doc__ or name).splitlines()[0].rstrip(".")))
         checks += [replace(check, category=name, place=str(module.__file__)) for check in module.CHECKS]
     _refuse_double_kinds(checks)
-    return Checks(tuple(categories), tuple(checks), tuple(package.LAYERS))
+    thresholds = dict(getattr(package, "THRESHOLDS", {}))
+    return Checks(tuple(categories), tuple(checks), tuple(package.LAYERS), thresholds)
 
 
 def _package(folder: Path) -> Any:

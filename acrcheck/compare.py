@@ -146,7 +146,14 @@ Pair = tuple[tuple[Seen, ...], tuple[Seen, ...]]
 
 def _pairs(before: Iterable[Seen], after: Iterable[Seen]) -> Iterator[Pair]:
     """Match results by check and kind of subject, in the later run's order; empty where there is no counterpart."""
-    old, new = _grouped(before), _grouped(after)
+    before, after = tuple(before), tuple(after)
+    old_roles, new_roles = _roles(before), _roles(after)
+    whole = {
+        name
+        for name in old_roles.keys() & new_roles.keys()
+        if (old_roles[name] == {""}) != (new_roles[name] == {""})
+    }
+    old, new = _grouped(before, whole), _grouped(after, whole)
     for key in dict.fromkeys((*new, *old)):
         was, now = old.get(key, ()), new.get(key, ())
         both = {item.subject for item in was} & {item.subject for item in now}
@@ -161,10 +168,18 @@ def _pairs(before: Iterable[Seen], after: Iterable[Seen]) -> Iterator[Pair]:
             yield rest[0] or was, rest[1] or now
 
 
-def _grouped(results: Iterable[Seen]) -> dict[tuple[str, str], tuple[Seen, ...]]:
+def _roles(results: Iterable[Seen]) -> dict[str, set[str]]:
+    roles: dict[str, set[str]] = defaultdict(set)
+    for item in results:
+        roles[item.check].add(item.role)
+    return roles
+
+
+def _grouped(results: Iterable[Seen], whole: Collection[str]) -> dict[tuple[str, str], tuple[Seen, ...]]:
+    """Group by check and kind of subject; checks that one of the runs had no subjects for, by check alone."""
     groups: dict[tuple[str, str], tuple[Seen, ...]] = {}
     for item in results:
-        key = item.check, item.role
+        key = item.check, "" if item.check in whole else item.role
         groups[key] = (*groups.get(key, ()), item)
     return groups
 
@@ -189,6 +204,7 @@ def _turned(
     first = (now or was)[0]
     blockers = {item.blocked_by for item in was} - {""}
     hidden = any(worst(before.by_check(name) or was) is Status.FAIL for name in blockers)
+    waived = all(item.waived for item in now if item.status == new)
     uncovered = turn is Turn.UNCOVERED and hidden
     return Turned(
         turn=turn,
@@ -201,7 +217,10 @@ def _turned(
         now=_said(now, new),
         causes=tuple(dict.fromkeys(name for item in now if item.status == new for name in item.causes)),
         changes=tuple(_changes(was, now, names)) if was and now else (),
-        counts=turn in COUNTED and not uncovered and not (turn is Turn.LOST and first.check in optional),
+        counts=turn in COUNTED
+        and not waived
+        and not uncovered
+        and not (turn is Turn.LOST and first.check in optional),
         subjects=tuple(dict.fromkeys(item.subject for item in now or was if item.subject)),
     )
 

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from acrcheck.clock import Clock
@@ -14,6 +15,7 @@ from acrcheck.model import (
     EVERYTHING,
     CannotLookError,
     Check,
+    Kind,
     Level,
     NotApplicableError,
     Observation,
@@ -114,7 +116,10 @@ def _hard(item: Wired) -> list[type]:
 
 
 class Engine:
-    """One run over a wiring. `given` hands in doors, target and clock by their types."""
+    """One run over a wiring. `given` hands in doors, target and clock by their types.
+
+    `severities` say how bad is what a check sees, or an observation, by its id, where it is not as declared.
+    """
 
     def __init__(
         self,
@@ -125,7 +130,9 @@ class Engine:
         names: frozenset[str],
         timeout: float,
         observe: Observer = lambda _: None,
+        severities: Mapping[str, Level] = MappingProxyType({}),
     ) -> None:
+        self._severities = severities
         self._wiring = wiring
         self._given = given
         self._clock = clock
@@ -317,7 +324,7 @@ class Engine:
             self._observe(Started(task.state.wired.check, task.subject))
             began = self._clock.monotonic()
             try:
-                result, fact = _look(task.state.wired.check, task.subject, task.arguments)
+                result, fact = _look(task.state.wired.check, task.subject, task.arguments, self._severities)
             except UsageError as error:
                 self._done.put(error)
                 continue
@@ -360,11 +367,13 @@ def _worst(state: _State) -> Result | None:
     return min(state.results.values(), key=lambda result: order.index(result.status), default=None)
 
 
-def _look(check: Check, subject: Subject, arguments: dict[str, Any]) -> tuple[Result, Any]:
+def _look(
+    check: Check, subject: Subject, arguments: dict[str, Any], severities: Mapping[str, Level]
+) -> tuple[Result, Any]:
     """Run a check's function; a subject that is gone is looked for once more."""
     for attempt in (1, 2):
         try:
-            return _once(check, subject, arguments, attempt)
+            return _once(check, subject, arguments, attempt, severities)
         except SubjectGoneError:
             continue
     reason = REPLACED
@@ -373,7 +382,17 @@ def _look(check: Check, subject: Subject, arguments: dict[str, Any]) -> tuple[Re
     ), None
 
 
-def _once(check: Check, subject: Subject, arguments: dict[str, Any], attempt: int) -> tuple[Result, Any]:
+def _graded(kind: Kind, check: Check, severities: Mapping[str, Level]) -> Kind:
+    """Take a kind as seriously as the run wants it: by its own id, else by its check's. A check's notes stay notes."""
+    level = severities.get(kind.id)
+    if level is None and kind.level is not Level.NOTE:
+        level = severities.get(check.id)
+    return kind if level in {None, kind.level} else replace(kind, level=level)
+
+
+def _once(
+    check: Check, subject: Subject, arguments: dict[str, Any], attempt: int, severities: Mapping[str, Level]
+) -> tuple[Result, Any]:
     seen: list[Observation] = []
     fact: Any = None
     result = Result(check, Status.PASS, subject, attempts=attempt)
@@ -386,6 +405,7 @@ def _once(check: Check, subject: Subject, arguments: dict[str, Any], attempt: in
             seen.append(
                 replace(
                     observation,
+                    kind=_graded(observation.kind, check, severities),
                     check=check.id,
                     subject=observation.subject if observation.subject != EVERYTHING else subject,
                 )

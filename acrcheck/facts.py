@@ -7,6 +7,7 @@ from typing import Any
 from acrcheck import coder
 from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
+from acrcheck.helm.values import Place
 from acrcheck.late import dataclass
 from acrcheck.model import Permission, Subject
 from acrcheck.wire.door import Vantage
@@ -128,6 +129,30 @@ class Pod:
     def host_network(self) -> bool:
         """True when it shares its node's network, and so never meets NMI."""
         return bool(self.spec.get("hostNetwork"))
+
+
+@dataclass(frozen=True, slots=True)
+class ChartValues:
+    """The values that somebody gives to Coder's chart, from files or as a release keeps them."""
+
+    values: dict[str, Any]
+    version: str
+    """Of the chart."""
+    assumed: bool
+    """True where nobody said which chart it is: the newest is taken."""
+    origin: str
+    """Where they are from, as a report says it: `values.yaml`, `release coder`."""
+    places: dict[tuple[str | int, ...], Place]
+    """Where each key stands; empty for those of a release."""
+    written: dict[tuple[str | int, ...], str] = field(default_factory=dict)
+    """What is written for a value that is no text, where that is known."""
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Say where a key stands, or the nearest map above it."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.places:
+                return str(self.places[path[:end]])
+        return self.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,3 +556,34 @@ class Manifest:
     layers: tuple[tuple[str, int], ...]
     platforms: tuple[tuple[str, str], ...] = ()
     """For which platforms the config must be; empty where an index said for which it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A pull that is to be tried: of an image, on one node of a pool."""
+
+    image: Image
+    pool: str
+    node: str
+    """Empty where no node of the pool may be asked."""
+    why_not: str = ""
+    """Why none may be."""
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        place = f"node/{self.node}" if self.node else f"pool/{self.pool}"
+        return Subject(
+            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}"})
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletPull:
+    """What a node's kubelet came to with an image, just now, for a throw-away pod; `said` are its words."""
+
+    image: str
+    node: str
+    pool: str
+    ok: bool
+    said: str

@@ -4,7 +4,7 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -185,7 +185,8 @@ class Check:
     `look` is a generator function: it yields observations and returns the fact. Its parameters say what
     it needs (fact types, doors, the target). `each` runs it once per subject. `asks` are the (verb, resource)
     pairs it may put to the API server, with a third word "all" where it asks over all namespaces. An optional
-    check may stay unknown without making the run inconclusive.
+    check may stay unknown without making the run inconclusive. `leave` is what `--allow` must name before it asks
+    anything: what it asks counts for a run only then.
     """
 
     id: str
@@ -195,6 +196,7 @@ class Check:
     each: type | None = None
     asks: tuple[tuple[str, ...], ...] = ()
     optional: bool = False
+    leave: str = ""
     category: str = ""
     place: str = ""
 
@@ -291,6 +293,38 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """Somebody's word that a failure, a warning or an unknown may be, until a day, and why.
+
+    It is of a check, of an observation, or of an observation of a check; `subject` is a pattern of the shell.
+    """
+
+    reason: str
+    expires: date
+    """The last day on which it holds, in UTC."""
+    check: str = ""
+    observation: str = ""
+    subject: str = ""
+    place: str = ""
+    """File and line."""
+
+    @property
+    def what(self) -> str:
+        """What it waives, in words."""
+        what = " of ".join(name for name in (self.observation, self.check) if name)
+        return f"{what} ({self.subject})" if self.subject else what
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """What became of a waiver in a run: how many results it covers, none where it has expired."""
+
+    waiver: Waiver
+    expired: bool
+    covers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What one check came to on one subject."""
 
@@ -306,6 +340,8 @@ class Result:
     attempts: int = 1
     duration: float = 0.0
     traceback: str = ""
+    waivers: tuple[Waiver, ...] = ()
+    """By which it may be as it is: it is told, and does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,16 +382,28 @@ class Report:
     fail_on_warn: bool = False
     kubectl: str = "kubectl"
     """The kubectl command that acts where this run looked."""
+    waived: tuple[Waived, ...] = ()
+    """The waivers of the run's profile, and what became of them."""
 
     def count(self, status: Status) -> int:
-        """How many results have this status."""
-        return sum(1 for result in self.results if result.status is status)
+        """How many results have this status and are not waived."""
+        return sum(1 for result in self.results if result.status is status and not result.waivers)
+
+    @property
+    def expired(self) -> tuple[Waiver, ...]:
+        """The waivers that hold no more: an old promise fails the run until it is kept or made anew."""
+        return tuple(item.waiver for item in self.waived if item.expired)
 
     @property
     def exit_code(self) -> int:
         """0 all well, 1 something failed, 3 something needed is unknown, 130 interrupted."""
         if self.interrupted:
             return 130
-        if self.count(Status.FAIL) or (self.fail_on_warn and self.count(Status.WARN)):
+        if self.expired or self.count(Status.FAIL) or (self.fail_on_warn and self.count(Status.WARN)):
             return 1
-        return 3 if any(result.inconclusive for result in self.results) else 0
+        return 3 if self.inconclusive else 0
+
+    @property
+    def inconclusive(self) -> bool:
+        """True where something that is needed is unknown, and nobody waived it."""
+        return any(result.inconclusive and not result.waivers for result in self.results)

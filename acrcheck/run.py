@@ -1,7 +1,8 @@
 """One run: doors, checks and causes in, report and tape out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 
 from acrcheck.bundle.tape import Tape
 from acrcheck.catalogue import Checks
@@ -12,8 +13,9 @@ from acrcheck.diagnosis import diagnose
 from acrcheck.engine import Engine, Observer, select
 from acrcheck.errors import UsageError
 from acrcheck.facts import Allowed, Plan
-from acrcheck.model import Cause, Report, Result
+from acrcheck.model import Cause, Level, Report, Result, Waiver
 from acrcheck.target import Target
+from acrcheck.waiving import waive
 from acrcheck.wire import recorded as taped_wire
 from acrcheck.wire.door import Wire
 from acrcheck.wiring import Wiring, wire
@@ -31,6 +33,9 @@ class Options:
     """Seconds."""
     fail_on_warn: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
+    severities: Mapping[str, Level] = field(default_factory=dict)
+    """How bad is what a check sees, or an observation, by its id, where it is not as declared."""
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,12 @@ def _run(
             expected="at least one check",
             remedy="acrcheck list",
         )
-    asks = {ask: None for item in wiring.checks if item.check.id in names for ask in item.check.asks}
+    asks = {
+        ask: None
+        for item in wiring.checks
+        if item.check.id in names and (not item.check.leave or item.check.leave in target.allow)
+        for ask in item.check.asks
+    }
     given = {
         Cluster: doors.cluster,
         Wire: doors.wire,
@@ -103,22 +113,35 @@ def _run(
         Plan: Plan(tuple(asks)),
     }
     started = clock.now()
-    engine = Engine(wiring, given, clock, names=names, timeout=options.timeout, observe=observe)
+    engine = Engine(
+        wiring,
+        given,
+        clock,
+        names=names,
+        timeout=options.timeout,
+        observe=observe,
+        severities=options.severities,
+    )
     done = engine.run()
     values = {"kubectl": target.kubectl, "helm": target.helm, "registry": target.registry}
     for fact in done.facts.values():
         values |= getattr(fact, "values", {})
-    results = done.results
+    results, waived = waive(done.results, options.waivers, started.astimezone(UTC).date())
     return Report(
         started=started,
         finished=clock.now(),
         results=results,
-        findings=diagnose(results, causes, checks.layers, values),
+        findings=tuple(
+            finding
+            for finding in diagnose(results, causes, checks.layers, values)
+            if any(item.kind.level is not Level.NOTE for item in finding.observations)
+        ),
         categories=tuple((category.id, category.title) for category in checks.categories),
         metadata={**options.metadata, **_where(target, results, values)},
         interrupted=done.interrupted,
         fail_on_warn=options.fail_on_warn,
         kubectl=target.kubectl,
+        waived=waived,
     )
 
 

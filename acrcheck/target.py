@@ -8,6 +8,7 @@ from acrcheck.azure.identity import CLIENT_ID, RESOURCE_ID, RESOURCE_ID_FORM
 from acrcheck.azure.image import ImageReferenceError, is_host, parse_image
 from acrcheck.coder import address_problem
 from acrcheck.errors import UsageError
+from acrcheck.helm.values import ValuesFiles
 from acrcheck.late import dataclass
 
 
@@ -41,6 +42,19 @@ class Target:
     """Where Coder's own API is; empty when it is not to be asked."""
     coder_token: str = ""
     """The handle of a session token for it."""
+    values: ValuesFiles | None = None
+    """Values of Coder's chart to look at."""
+
+    upgrade: bool = False
+    """True where it is to be known whether an upgrade may be begun."""
+    to_chart: str = ""
+    """The version of the chart that is to be installed."""
+    to_image: str = ""
+    """The image that the workload is to run."""
+    database_snapshot: str = ""
+    """By what its owner calls it: the snapshot of the database that a way back would begin with."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """The numbers that checks measure by, as `Checks.thresholds` names them; times in seconds."""
 
     @property
     def kubectl(self) -> str:

@@ -11,10 +11,13 @@ ORDER = (
     "kubelet",
     "workspaces",
     "registry",
+    "trial",
     "coder",
 )
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
+VALUES_ORDER = ("valuesfiles", "values")
+"""The checks of values files on their own, without a cluster."""
 LAYERS = (
     "cluster",
     "workload",
@@ -42,3 +45,5 @@ LAYERS = (
     "pull",
     "support",
 )
+THRESHOLDS: dict[str, str | int] = {"window": "2h", "replicas": 2}
+"""What a profile may set: for how long an upgrade may take nothing may expire, and how many replicas there are then."""

@@ -15,6 +15,8 @@ from .objects import mapping, mappings, text, texts
 
 Version = tuple[int, int, int]
 VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
+LAST = "1.44.3"
+"""The newest chart that was published."""
 SELECTOR_LABEL = "coder.deployment"
 SERVICE = "coderd"
 OLD_SERVICE = "cemanager"

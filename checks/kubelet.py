@@ -84,7 +84,7 @@ def pulls(pod: Pod, events: Maybe[PodEvents], clock: Clock) -> Looking[FailedPul
 def failed_pulls(pod: Pod, told: tuple[dict[str, Any], ...]) -> Iterator[Observation]:
     """Tell of the images that a pod waits for, by its status and its events."""
     for image, state in _waiting(pod).items():
-        yield _failed(pod, image, _said(image, state, told))
+        yield _failed(pod, image, words(image, state, told))
 
 
 def _waiting(pod: Pod) -> dict[str, dict[str, Any]]:
@@ -103,9 +103,9 @@ def _images(pod: Pod) -> dict[str, str]:
 
 
 def _failed(pod: Pod, image: str, said: str) -> Observation:
-    """Tell of a pull: of the errors of several credentials the first is the truth, others may be its echo."""
-    errors = NEXT.split(said[1:-1]) if said.startswith("[") and said.endswith("]") else [said]
-    host, repository = _parts(image)
+    """Tell of a pull."""
+    errors = errors_of(said)
+    host, repository = parts(image)
     seen = FAILED(
         node=pod.node,
         image=image,
@@ -119,7 +119,12 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
     return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}"}))
 
 
-def _parts(image: str) -> tuple[str, str]:
+def errors_of(said: str) -> list[str]:
+    """Give the errors of several credentials one by one: the first is the truth, others may be its echo."""
+    return NEXT.split(said[1:-1]) if said.startswith("[") and said.endswith("]") else [said]
+
+
+def parts(image: str) -> tuple[str, str]:
     """Host and repository of an image; the words that stand for them where its name cannot be read."""
     try:
         reference = parse_image(image)
@@ -128,7 +133,7 @@ def _parts(image: str) -> tuple[str, str]:
     return reference.host, reference.repository
 
 
-def _said(image: str, waiting: dict[str, Any], told: tuple[dict[str, Any], ...]) -> str:
+def words(image: str, waiting: dict[str, Any], told: tuple[dict[str, Any], ...]) -> str:
     """Give the kubelet's own words: the state's, else those of the newest event."""
     reason, message = text(waiting, "reason"), text(waiting, "message")
     back_off = BACK_OFF.fullmatch(message)

@@ -7,18 +7,7 @@ null, another type and a missing field all read as empty, as Kubernetes itself t
 from datetime import UTC, datetime
 from typing import Any
 
-IMAGE_REASONS = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ImageInspectError",
-        "ErrImageNeverPull",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
-)
-"""Why a container waits for its image (kubernetes/kubernetes, pkg/kubelet/images/types.go, cri-api errors.go)."""
+from acrcheck.api import waits_for_image
 
 
 def _at(item: object, path: tuple[str, ...]) -> object:
@@ -83,15 +72,11 @@ def title(item: object) -> str:
 
 
 def awaited(status: object) -> list[tuple[str, dict[str, Any]]]:
-    """Give the containers of a pod's status that wait for their image, each with its state `waiting`.
-
-    Since credentials are looked up before the pull (kubelet 1.33), the reason may be the error itself: a sentence,
-    where all other reasons are one word.
-    """
+    """Give the containers of a pod's status that wait for their image, each with its state `waiting`."""
     return [
         (name, waiting)
         for field in ("initContainerStatuses", "containerStatuses")
         for item in mappings(status, field)
         if (name := text(item, "name")) and (waiting := mapping(item, "state", "waiting"))
-        if (reason := text(waiting, "reason")) in IMAGE_REASONS or " " in reason
+        if waits_for_image(waiting)
     ]

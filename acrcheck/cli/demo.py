@@ -34,6 +34,7 @@ def _offer(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
 
 @click.command("demo", help=HELP, short_help="Show it at work on a simulated cluster.")
 @click.argument("scenario", required=False, shell_complete=_offer)
+@click.option("--profile", default="", metavar="NAME|FILE", help="Judge by this profile, as `run` does.")
 @click.option("--list", "listing", is_flag=True, help="List the scenarios.")
 @options.output("text", "json", "name")
 @options.presentation
@@ -119,12 +120,16 @@ def _one(scenario: "Scenario", given: dict[str, Any]) -> int:
     from acrcheck.cli.run import show
     from acrcheck.cli.version import installed
     from acrcheck.lab.scenario import look as look_at
-    from acrcheck.run import Options
+    from acrcheck.profile import Profile, load
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    chosen = Options(metadata={"version": installed(), "scenario": scenario.id})
-    report, _ = look_at(scenario.build(), checks, causes, chosen)
+    profile = load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
+    world = scenario.build()
+    if profile.name:
+        world.target = replace(world.target, upgrade=profile.upgrade, thresholds=dict(profile.thresholds))
+    metadata = {"version": installed(), "scenario": scenario.id}
+    report, _ = look_at(world, checks, causes, profile.options(metadata))
     show(report, given)
     return report.exit_code
 

@@ -43,13 +43,13 @@ def opened(
         kubeconfig=connection.kubeconfig,
         own_pod=connection.own_pod,
     )
-    cluster = LiveCluster(connection, clock, vault)
+    cluster = LiveCluster(connection, clock, vault, allow=target.allow)
     wire = LiveWire(cluster, vault, clock, allow=target.allow, probe_image=target.probe_image)
     with ending_as_interrupt():
         try:
             yield Opened(Doors(cluster, wire), target, connection)
         finally:
-            for name in wire.close():
+            for name in (*wire.close(), *cluster.close()):
                 click.echo(f"acrcheck: pod {name} could not be deleted: acrcheck cleanup --yes", err=True)
 
 

@@ -13,6 +13,7 @@ from acrcheck.cli.output import UNSEEN_WIDTH, look, write
 if TYPE_CHECKING:
     from acrcheck.cluster.kubeconfig import ConnectionFlags
     from acrcheck.model import Report
+    from acrcheck.profile import Profile
     from acrcheck.run import Options
     from acrcheck.target import Target
     from acrcheck.wire.vault import Vault
@@ -23,6 +24,8 @@ HELP = """Find the workload and check what it needs to authenticate to and pull 
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
 An ephemeral container (--allow debug-container) cannot be deleted: it ends by itself and stays in the pod's spec.
+With --allow probe-pod the images are really pulled, once per node pool, for pods in which nothing of them runs and
+that are deleted again; --timeout must leave time for that.
 
 \b
 Examples:
@@ -61,13 +64,17 @@ target_options = options.together(
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
 )
 running_options = options.together(
+    options.option(
+        "--profile", default="", metavar="NAME|FILE", help="Judge by this profile: its checks and waivers."
+    ),
     options.option("--only", type=options.Names(), multiple=True, help="Only these checks or categories."),
     options.option("--skip", type=options.Names(), multiple=True, help="Not these checks or categories."),
     options.option(
         "--allow",
         type=click.Choice(["debug-container", "probe-pod"]),
         multiple=True,
-        help="Leave to create an ephemeral container, or a pod for the run's time; repeatable.",
+        help="Leave to create an ephemeral container, or pods for the run's time, which also make each node "
+        "pool's kubelet pull the images; repeatable.",
     ),
     options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
     options.option(
@@ -112,18 +119,20 @@ def _run(given: dict[str, Any]) -> int:
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.progress import Progress
     from acrcheck.clock import SystemClock
+    from acrcheck.profile import Profile, load
     from acrcheck.run import refuse_unknown_names, run
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    chosen = _options(given)
+    profile = load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
+    chosen = _options(given, profile)
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
     from acrcheck.wire.vault import Vault
 
     clock, vault = SystemClock(), Vault()
-    flags, target = connection_flags(given), _target(given, vault)
+    flags, target = connection_flags(given), _target(given, profile, vault)
     with opened(flags, target, clock, os.environ, vault) as world, Progress() as progress:
         chosen.metadata["cluster"] = world.connection.server
         report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
@@ -181,7 +190,7 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def _target(given: dict[str, Any], vault: "Vault") -> "Target":
+def _target(given: dict[str, Any], profile: "Profile", vault: "Vault") -> "Target":
     from acrcheck.target import Target
 
     token = _coder_token(given["coder_token_file"]) if given["coder_url"] else ""
@@ -196,6 +205,8 @@ def _target(given: dict[str, Any], vault: "Vault") -> "Target":
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
+        upgrade=profile.upgrade,
+        thresholds=dict(profile.thresholds),
         coder_url=given["coder_url"],
         coder_token=vault.keep(token).handle if token else "",
     )
@@ -222,16 +233,16 @@ def _coder_token(path: str) -> str:
     return token
 
 
-def _options(given: dict[str, Any]) -> "Options":
+def _options(given: dict[str, Any], profile: "Profile") -> "Options":
+    """Say how the run is run: what a flag says goes before what the profile says."""
     from uuid import uuid4
 
     from acrcheck.cli.version import installed
-    from acrcheck.run import Options
 
-    return Options(
+    return profile.options(
+        {"version": installed(), "runId": uuid4().hex[:8]},
         only=options.flat(given["only"]),
         skip=options.flat(given["skip"]),
         timeout=given["timeout"],
         fail_on_warn=given["fail_on"] == "warn",
-        metadata={"version": installed(), "runId": uuid4().hex[:8]},
     )

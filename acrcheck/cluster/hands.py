@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from acrcheck.cluster.reader import Answer, Cluster
+from acrcheck.cluster.reader import Answer, Cluster, Resource
 
 NO_PROGRAM = 127
 """The exit code of a program that is not in the image, as a shell gives it."""
@@ -56,6 +56,9 @@ class Hands(Cluster, Protocol):
         An Answer tells why it did not run: forbidden (with the permission), absent or gone (no such pod),
         invalid (the container does not run), timeout (of the API server), unreachable. Its outcome is never `ok`.
         """
+
+    def list_by_fields(self, resource: Resource, namespace: str, fields: str) -> Answer:
+        """Read the objects that a field selector leaves, of a namespace or (empty) of all."""
 
     def create_pod(self, namespace: str, body: dict[str, Any]) -> Answer:
         """Create a pod."""

@@ -100,7 +100,7 @@ def read(paths: Sequence[Path]) -> KubeFiles:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
+    import yaml
 
     try:
         content = path.read_bytes()

@@ -15,7 +15,9 @@ from acrcheck.cluster import answers, stream
 from acrcheck.cluster.hands import Executed
 from acrcheck.cluster.kubeconfig import Connection
 from acrcheck.cluster.pullsecret import sealed
-from acrcheck.cluster.reader import PODS, SECRETS, Answer, Outcome, Resource
+from acrcheck.cluster.reader import EVENTS, PODS, SECRETS, Answer, Outcome, Pull, Resource
+from acrcheck.cluster.shortlived import LEAVE
+from acrcheck.cluster.trial import Trials
 from acrcheck.model import Permission
 from acrcheck.wire.vault import Vault
 
@@ -30,11 +32,23 @@ _REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", na
 
 
 class LiveCluster:
-    """Kubernetes as it is. Implements `Cluster` for checks and `Hands` for the wire. Safe for threads."""
+    """Kubernetes as it is. Implements `Cluster` for checks and `Hands` for the wire. Safe for threads.
 
-    def __init__(self, connection: Connection, clock: Clock, vault: Vault | None = None) -> None:
+    A pull is tried when `allow` holds `probe-pod`; `close` deletes the pods that are left of it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        vault: Vault | None = None,
+        *,
+        allow: frozenset[str] = frozenset(),
+    ) -> None:
         self.connection = connection
         self._clock = clock
+        self._allow = allow
+        self._trials = Trials(self, clock)
         self._vault = vault or Vault()
         self._lock = threading.Lock()
         self._pool: Any = None
@@ -56,10 +70,15 @@ class LiveCluster:
         self, resource: Resource, namespace: str = "", labels: str = "", *, metadata_only: bool = False
     ) -> Answer:
         """Read a collection page by page. When it changes too much meanwhile (410), begin anew once."""
-        answer = self._pages(resource, namespace, labels, metadata_only=metadata_only)
+        chosen = [("labelSelector", labels)] if labels else []
+        answer = self._pages(resource, namespace, chosen, metadata_only=metadata_only)
         if answer.outcome is Outcome.GONE:
-            answer = self._pages(resource, namespace, labels, metadata_only=metadata_only)
-        return answer
+            answer = self._pages(resource, namespace, chosen, metadata_only=metadata_only)
+        return (
+            replace(answer, body=self._vault.seal_words(answer.body))
+            if resource == EVENTS and answer.ok
+            else answer
+        )
 
     def allowed(self, permission: Permission) -> Answer:
         """Ask the API server whether the caller holds a permission."""
@@ -101,10 +120,29 @@ class LiveCluster:
             return Answer(Outcome.OK, body.decode(errors="replace"))
         return answers.refusal(status, body, permission)
 
+    def try_pull(self, question: Pull) -> Answer:
+        """Have a node's kubelet pull an image for a throw-away pod."""
+        if LEAVE not in self._allow:
+            return Answer(Outcome.INVALID, detail=f"without leave no pod is created: --allow {LEAVE}")
+        answer = self._trials.try_pull(question)
+        return replace(answer, body=self._vault.seal_words(answer.body)) if answer.ok else answer
+
+    def close(self) -> tuple[str, ...]:
+        """Delete what was created. Gives the `namespace/name` of those that could not be deleted."""
+        return self._trials.close()
+
+    def list_by_fields(self, resource: Resource, namespace: str, fields: str) -> Answer:
+        """Read the objects that a field selector leaves, of a namespace or of all."""
+        return self._pages(resource, namespace, [("fieldSelector", fields)], metadata_only=False)
+
     def create_pod(self, namespace: str, body: dict[str, Any]) -> Answer:
         """Create a pod."""
         path = PODS.path(quote(namespace, safe=""))
-        return self._json("POST", path, PODS.permission("create", namespace), body=body)
+        answer = self._json("POST", path, PODS.permission("create", namespace), body=body)
+        if answer.outcome is Outcome.FORBIDDEN and "cannot create" not in answer.detail:
+            # Quotas and pod security answer 403 too; the caller may create pods, not this one.
+            return Answer(Outcome.INVALID, detail=answer.detail)
+        return answer
 
     def delete_pod(self, namespace: str, name: str) -> Answer:
         """Delete a pod at once, without grace."""
@@ -181,14 +219,21 @@ class LiveCluster:
         finally:
             running.close()
 
-    def _pages(self, resource: Resource, namespace: str, labels: str, *, metadata_only: bool) -> Answer:
+    def _pages(
+        self,
+        resource: Resource,
+        namespace: str,
+        chosen: Sequence[tuple[str, str]],
+        *,
+        metadata_only: bool,
+    ) -> Answer:
         path = resource.path(quote(namespace, safe=""))
         permission = resource.permission("list", namespace)
         items: list[Any] = []
         token = ""
         while True:
             query = [("limit", str(PAGE))]
-            query += [("labelSelector", labels)] if labels else []
+            query += chosen
             query += [("continue", token)] if token else []
             answer = self._json(
                 "GET", path, permission, query=query, accept=_METADATA if metadata_only else _JSON

@@ -4,6 +4,7 @@ Objects are plain JSON dicts. Forbidden, absent, gone and timed out are answers;
 is no answer into `CannotLookError`, which the engine reports as `unknown`.
 """
 
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -117,6 +118,25 @@ class Answer:
         return items
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull that is to be tried: of which image, on which node, and for a pod of which kind.
+
+    It needs no pod that runs: `secrets` are the names of pull secrets of the namespace as a pod would name them (with
+    none, the service account's are taken), `security` is the security context of the container it stands for.
+    """
+
+    namespace: str
+    image: str
+    node: str
+    secrets: tuple[str, ...] = ()
+    service_account: str = "default"
+    tolerations: tuple[dict[str, Any], ...] = ()
+    security: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 240.0
+    """How long it may take, the start of the pod included."""
+
+
 class Cluster(Protocol):
     """What checks may ask of Kubernetes. Live, recorded and simulated sides answer alike."""
 
@@ -136,3 +156,11 @@ class Cluster(Protocol):
 
     def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
         """Read the last lines of a container's log of the last `since` seconds; the body is text."""
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Have a node's kubelet pull an image for a throw-away pod in which nothing runs. Only with leave.
+
+        The body is `{"pulled": true, false or null, "status": {…}, "events": […], "seconds": n}`: the pod's last status
+        and its events; `pulled` is null where neither came about in time. The outcome is `conflict` where
+        nothing was tried because it might do harm: the node's state, or what would take the pod for its own.
+        """

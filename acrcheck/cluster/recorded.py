@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from acrcheck.bundle.tape import NeverAskedError, Tape
 from acrcheck.clock import Clock
-from acrcheck.cluster.reader import Answer, Cluster, Resource
+from acrcheck.cluster.reader import Answer, Cluster, Pull, Resource
 from acrcheck.model import CannotLookError, Permission
 
 DOOR = "cluster"
@@ -57,6 +57,11 @@ class TapedCluster:
         return self._ask(
             question, lambda inner: inner.logs(namespace, pod, container, since=since, lines=lines)
         )
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Have a node's kubelet pull an image."""
+        asked = {"verb": "try_pull", "pull": dataclasses.asdict(question)}
+        return self._ask(asked, lambda inner: inner.try_pull(question))
 
 
 def recording(inner: Cluster, tape: Tape, clock: Clock) -> TapedCluster:

@@ -3,12 +3,48 @@
 Source: helm/helm (3.22) pkg/cli/values/options.go, pkg/chartutil/coalesce.go.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from typing import Any
+
+from acrcheck.late import dataclass
 
 Values = dict[str, Any]
 Path = tuple[str | int, ...]
 """Keys, and indexes of lists, from the top down."""
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_/.-]*")
+"""Text that YAML reads as text without quotation marks, but for `WORDS`."""
+WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: line and column count from one."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesFiles:
+    """What values files and settings come to, in helm's order, and where each key was last set."""
+
+    files: tuple[str, ...]
+    values: Values
+    places: dict[Path, Place]
+    twice: tuple[tuple[Path, Place], ...] = ()
+    """Keys that stand in one map of a file more than once."""
+    more: tuple[Place, ...] = ()
+    """Where a file's second document begins: helm reads the first only."""
+    chart_version: str = ""
+    written: dict[Path, str] = field(default_factory=dict)
+    """What is written for a value that is no text: `0755` for 493."""
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
@@ -70,3 +106,15 @@ def dotted(path: Path) -> str:
         escaped = f"[{key}]" if isinstance(key, int) else str(key).replace("\\", "\\\\").replace(".", "\\.")
         text += escaped if isinstance(key, int) or not text else f".{escaped}"
     return text
+
+
+def snippet(path: Path, value: object) -> str:
+    """Write a value as YAML, under all the keys that lead to it."""
+    lines = [f"{'  ' * depth}{_scalar(key)}:" for depth, key in enumerate(path)]
+    return "\n".join(lines) + f" {_scalar(value)}"
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,11 +1,13 @@
 """The cluster door to a lab world: the same answers as a real API server's, forbidden and absent ones included."""
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from acrcheck.cluster.pullsecret import sealed
-from acrcheck.cluster.reader import AZURE_IDENTITIES, PODS, SECRETS, Answer, Outcome, Resource
+from acrcheck.cluster.reader import AZURE_IDENTITIES, EVENTS, PODS, SECRETS, Answer, Outcome, Pull, Resource
+from acrcheck.lab import trial
 from acrcheck.lab.kube import Json, labels_match
 from acrcheck.lab.world import Forbidden, World
 from acrcheck.model import Permission
@@ -71,6 +73,7 @@ class LabCluster:
             for item in self._world.kubernetes.items(resource, namespace)
             if matches(item["metadata"].get("labels") or {})
         ]
+        items = self._vault.seal_words(items) if resource == EVENTS else items
         return Answer(Outcome.OK, {"metadata": {"resourceVersion": "100000"}, "items": items})
 
     def allowed(self, permission: Permission) -> Answer:
@@ -92,6 +95,15 @@ class LabCluster:
             detail = f'container "{container}" in pod "{pod}" is waiting to start: {reason}'
             return Answer(Outcome.INVALID, detail=detail)
         return Answer(Outcome.OK, "".join(f"{line}\n" for line in self._said(item, since)[-lines:]))
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Have a node's kubelet pull an image for a throw-away pod."""
+        for permission in trial.permissions(question.namespace):
+            if forbids(self._world, permission):
+                return forbidden(permission)
+        readable = not forbids(self._world, EVENTS.permission("list", question.namespace))
+        answer = trial.try_pull(self._world, question, events_readable=readable)
+        return replace(answer, body=self._vault.seal_words(answer.body))
 
     def _said(self, pod: Json, since: int) -> tuple[str, ...]:
         """What the application has written in the last seconds: each refusal it was given on its connection."""

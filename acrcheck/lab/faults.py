@@ -661,6 +661,18 @@ def node_label(key: str, value: str, *nodes: str) -> Fault:
     return fault
 
 
+def node_condition(kind: str, status: str, *nodes: str) -> Fault:
+    """Have a condition of nodes be so."""
+
+    def fault(world: World) -> None:
+        for name in nodes:
+            conditions = world.kubernetes.get(NODES, name)["status"]["conditions"]
+            conditions[:] = [item for item in conditions if item["type"] != kind]
+            conditions.append({"type": kind, "status": status})
+
+    return fault
+
+
 def windows(world: World) -> None:
     """The workload's pods are on a Windows node, where NMI has no pod."""
     node_label("kubernetes.io/os", "windows", WORKER_NODE)(world)

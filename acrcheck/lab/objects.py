@@ -81,6 +81,12 @@ def node(
         "status": {
             "addresses": addresses,
             "conditions": [{"type": "Ready", "status": "True"}],
+            "allocatable": {
+                "cpu": "3860m",
+                "ephemeral-storage": "119703055367",
+                "memory": "12880Mi",
+                "pods": "110",
+            },
             "nodeInfo": {"architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": "v1.36.3"},
         },
     }

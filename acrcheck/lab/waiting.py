@@ -4,13 +4,13 @@ Source: kubernetes/kubernetes pkg/kubelet/images/image_manager.go, kuberuntime_c
 """
 
 from acrcheck.cluster.reader import EVENTS, NODES, PODS
-from acrcheck.lab import faults
+from acrcheck.lab import faults, images, objects
 from acrcheck.lab.azure import RoleAssignment
 from acrcheck.lab.faults import WORKER_NODE, WORKSPACE, Fault
 from acrcheck.lab.kube import Json, running
 from acrcheck.lab.programs.kubectl import Event
 from acrcheck.lab.programs.kubelet import Kubelet
-from acrcheck.lab.world import ALL_TOOLS, IMAGE, NAMESPACE, REGISTRY_ID, World
+from acrcheck.lab.world import ALL_TOOLS, HOST, IMAGE, NAMESPACE, REGISTRY_ID, World
 
 ERROR_IN_STATUS = (1, 32)
 """The version since which a container in back-off says the last error in its status."""
@@ -36,6 +36,19 @@ def of_image(image: str = IMAGE) -> Fault:
     return fault
 
 
+def own_registry(world: World) -> None:
+    """The workload's own image is in the registry under test, and the nodes may pull from it."""
+    repository, tag = "coder/coder-service", objects.CHART_VERSION
+    image = f"{HOST}/{repository}:{tag}"
+    images.push(world.registry, repository, tag)
+    kubelet_may_pull(world)
+    spec = world.deployment["spec"]["template"]["spec"]
+    for container in (*spec["initContainers"], *spec["containers"]):
+        container["image"] = image
+    world.tools[image] = world.tools[objects.CODERD_IMAGE]
+    faults.settle(world)
+
+
 def pulls(node: str = WORKER_NODE) -> Fault:
     """The newest pod of the workload on a node pulls its image, and waits where that fails."""
     return lambda world: _pull(world, _newest(world, node))
@@ -50,7 +63,7 @@ def _pull(world: World, pod: Json) -> None:
     names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
     told = Kubelet(world, pod["spec"]["nodeName"]).start(pod["spec"]["containers"][0]["image"], names).events
     for event in told:
-        world.kubernetes.put(_event(world, pod, event))
+        world.kubernetes.put(event_of(world, pod, event))
     if told[-1].reason == "Failed":
         _wait(world, pod, told)
     else:
@@ -70,9 +83,17 @@ def _newest(world: World, node: str) -> Json:
 
 def _wait(world: World, pod: Json, told: list[Event]) -> None:
     """Have the pod's first container wait for the reason that the kubelet told last."""
-    reason = told[-1].message.removeprefix(FAILED)
-    version = tuple(int(part) for part in world.machine(pod["spec"]["nodeName"]).kubelet.split(".")[:2])
+    faults.unready(pod, world.kubernetes.stamp())
+    pod["status"]["phase"] = "Pending"
     image = pod["spec"]["containers"][0]["image"]
+    pod["status"]["containerStatuses"][0]["state"] = awaiting(world, pod["spec"]["nodeName"], image, told)
+    _count(world, pod, -1)
+
+
+def awaiting(world: World, node: str, image: str, told: list[Event]) -> Json:
+    """The state of a container that waits for the reason that the kubelet told last."""
+    reason = told[-1].message.removeprefix(FAILED)
+    version = tuple(int(part) for part in world.machine(node).kubelet.split(".")[:2])
     message = reason
     if reason == "ImagePullBackOff":
         error = next(event.message for event in told if event.message.startswith("Failed to pull image"))
@@ -80,10 +101,7 @@ def _wait(world: World, pod: Json, told: list[Event]) -> None:
         message = f'{BACK_OFF} "{image}"' + (f": ErrImagePull: {error}" if version >= ERROR_IN_STATUS else "")
     elif reason == "InvalidImageName":
         message = told[0].message
-    faults.unready(pod, world.kubernetes.stamp())
-    pod["status"]["phase"] = "Pending"
-    pod["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": reason, "message": message}}
-    _count(world, pod, -1)
+    return {"waiting": {"reason": reason, "message": message}}
 
 
 def _count(world: World, pod: Json, change: int) -> None:
@@ -102,18 +120,18 @@ def _run(world: World, pod: Json) -> None:
     pod["status"] = running(pod["spec"], world.kubernetes.stamp(), host, pod["status"]["podIP"])
 
 
-def _event(world: World, pod: Json, event: Event) -> Json:
+def event_of(world: World, pod: Json, event: Event) -> Json:
     """The object that the kubelet makes of what it tells."""
     node, stamp = pod["spec"]["nodeName"], world.kubernetes.stamp()
-    metadata = pod["metadata"]
+    metadata, namespace = pod["metadata"], pod["metadata"]["namespace"]
     container = pod["spec"]["containers"][0]["name"]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.{world.kubernetes.number():016x}", "namespace": NAMESPACE},
+        "metadata": {"name": f"{metadata['name']}.{world.kubernetes.number():016x}", "namespace": namespace},
         "involvedObject": {
             "kind": "Pod",
-            "namespace": NAMESPACE,
+            "namespace": namespace,
             "name": metadata["name"],
             "uid": metadata["uid"],
             "fieldPath": f"spec.containers{{{container}}}",

@@ -19,7 +19,8 @@ def explain_check(check: Check, checks: Checks, causes: Iterable[Cause]) -> str:
     lines = [f"# {check.id}: {check.title}", "", inspect.getdoc(check.look) or "", ""]
     lines += [f"Category: {category}.", ""]
     if check.asks:
-        lines += [f"Asks the API server to: {', '.join(' '.join(ask) for ask in check.asks)}.", ""]
+        leave = f" with `--allow {check.leave}`, and only then" if check.leave else ""
+        lines += [f"Asks the API server{leave} to: {', '.join(' '.join(ask) for ask in check.asks)}.", ""]
     if check.each:
         lines += [f"Runs once for each {check.subject}.", ""]
     if check.sees:

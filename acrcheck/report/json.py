@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from acrcheck.errors import UsageError
-from acrcheck.model import Finding, Observation, Report, Result, Status
+from acrcheck.model import Finding, Observation, Report, Result, Status, Waived, Waiver
 from acrcheck.report.reading import findings_for, message, root_causes, status
 
 API_VERSION = "acrcheck/v1"
@@ -34,7 +34,8 @@ def document(report: Report) -> dict[str, Any]:
         "summary": {
             "status": status(report),
             "exitCode": report.exit_code,
-            "counts": {str(each): report.count(each) for each in Status},
+            "counts": {str(each): sum(result.status is each for result in report.results) for each in Status},
+            **({"waived": sum(bool(result.waivers) for result in report.results)} if report.waived else {}),
             "rootCauses": list(dict.fromkeys(name for group in root_causes(report) for name in group)),
         },
         "categories": [
@@ -48,6 +49,22 @@ def document(report: Report) -> dict[str, Any]:
             for category, title in report.categories
         ],
         "causes": [_cause(finding) for finding in report.findings],
+        **({"waivers": [_waived(item) for item in report.waived]} if report.waived else {}),
+    }
+
+
+def _waived(item: Waived) -> dict[str, Any]:
+    return {**_waiver(item.waiver), "expired": item.expired, "covers": item.covers}
+
+
+def _waiver(waiver: Waiver) -> dict[str, Any]:
+    return {
+        "check": waiver.check or None,
+        "observation": waiver.observation or None,
+        "subject": waiver.subject or None,
+        "reason": waiver.reason,
+        "expires": waiver.expires.isoformat(),
+        "place": waiver.place,
     }
 
 
@@ -67,6 +84,7 @@ def _check(result: Result, report: Report) -> dict[str, Any]:
         "attempts": result.attempts,
         "durationMs": round(result.duration * 1000),
         "evidence": [_observation(item) for item in result.observations],
+        **({"waivedBy": [_waiver(item) for item in result.waivers]} if result.waivers else {}),
     }
 
 

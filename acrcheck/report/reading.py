@@ -31,11 +31,19 @@ def together(finding: Finding, report: Report) -> tuple[Finding, ...]:
     )
 
 
+def is_waived(finding: Finding, report: Report) -> bool:
+    """Tell whether all that was seen of a cause is waived."""
+    waived = {(result.check.id, result.subject) for result in report.results if result.waivers}
+    seen = [item for item in finding.observations if item.kind.level is not Level.NOTE]
+    return bool(waived and seen) and all((item.check, item.subject) in waived for item in seen)
+
+
 def root_causes(report: Report) -> tuple[tuple[str, ...], ...]:
     """Name the causes of failures, each with those that are as likely instead of it."""
     groups: dict[tuple[str, ...], None] = {}
     for finding in report.findings:
-        if any(observation.kind.level is Level.FAIL for observation in finding.observations):
+        failing = any(observation.kind.level is Level.FAIL for observation in finding.observations)
+        if failing and not is_waived(finding, report):
             group = together(finding, report)
             likeliest = max(other.confidence for other in group)
             groups[tuple(other.cause.id for other in group if other.confidence == likeliest)] = None
@@ -46,9 +54,9 @@ def status(report: Report) -> str:
     """Give the run's outcome in one word, as bad as its worst part that counts."""
     if report.interrupted:
         return "interrupted"
-    if report.count(Status.FAIL):
+    if report.expired or report.count(Status.FAIL):
         return "fail"
-    if any(result.inconclusive for result in report.results):
+    if report.inconclusive:
         return "unknown"
     return "warn" if report.count(Status.WARN) else "pass"
 

@@ -33,6 +33,7 @@ class Seen:
     blocked_by: str
     causes: tuple[str, ...]
     evidence: tuple[dict[str, Any], ...]
+    waived: bool = False
 
     @property
     def role(self) -> str:
@@ -154,4 +155,5 @@ def _seen(document: dict[str, Any]) -> Iterator[Seen]:
                 blocked_by=_get(check, "blockedBy", str, null=True),
                 causes=tuple(map(str, _get(check, "causes", list))),
                 evidence=tuple(_list(check, "evidence")),
+                waived=bool(check.get("waivedBy")),
             )

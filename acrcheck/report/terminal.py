@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from acrcheck.model import Check, Finding, Level, Observation, Report, Result, Status, Step
 from acrcheck.report.block import INDENT, Part, share
 from acrcheck.report.page import Page
-from acrcheck.report.reading import findings_for, root_causes, telling, together
+from acrcheck.report.reading import findings_for, is_waived, root_causes, telling, together
 
 BLOCK = 6
 """The lines that may stand under a check, on a page of readable width, unless more is asked for."""
@@ -108,6 +108,7 @@ class _Terminal:
                     yield from self._row(row)
                 yield ""
         yield from self._rest()
+        yield from self._waivers()
         if self.report.interrupted:
             yield from self.page.prose("interrupted: what had not finished is unknown", 0)
         yield self._last()
@@ -128,7 +129,8 @@ class _Terminal:
         kinds = tuple(item.id for item in telling(result))
         causes = tuple(finding.cause.id for finding in findings_for(result, self.report))
         alone = result.subject.name if self.verbose else ""
-        return result.check.id, result.status, result.reason, result.blocked_by, kinds, causes, alone
+        told = result.reason, result.blocked_by, result.waivers
+        return result.check.id, result.status, told, kinds, causes, alone
 
     def _stands_elsewhere(self, row: _Row) -> bool:
         """Tell whether a blocked check is named under what blocks it."""
@@ -143,6 +145,9 @@ class _Terminal:
         )
 
     def _row(self, row: _Row) -> Iterator[str]:
+        if row.results[0].waivers:
+            yield from self._waived(row)
+            return
         findings = findings_for(row.results[0], self.report)
         here = [finding for finding in findings if self._at_home(finding, row)]
         new = [finding for finding in here if finding.cause.id not in self.told]
@@ -164,6 +169,15 @@ class _Terminal:
         if row.status is not Status.PASS:
             yield from self._blocked({row.check.id, *(name for finding in new for name in finding.explains)})
 
+    def _waived(self, row: _Row) -> Iterator[str]:
+        """Tell what is wrong, and why it may be."""
+        yield from self._title(row, "waived")
+        yield from self.page.prose(_seen(row.observations) or row.results[0].reason, INDENT, 3)
+        for waiver in row.results[0].waivers:
+            yield from self.page.prose(f"waived until {waiver.expires}: {waiver.reason}", INDENT)
+        if self.verbose:
+            yield from self._details(row)
+
     def _at_home(self, finding: Finding, row: _Row) -> bool:
         """Tell whether a cause is told at this row: where something that it requires was seen first."""
         required = {name for group in finding.cause.requires for name in group}
@@ -177,9 +191,10 @@ class _Terminal:
 
     @property
     def _in_order(self) -> list[Result]:
-        """The results in the order in which they are shown."""
+        """The results in the order in which they are shown, but for what is waived: no cause is told there."""
         order = [category for category, _ in self.report.categories]
-        return sorted(self.report.results, key=lambda result: order.index(result.check.category))
+        counting = [result for result in self.report.results if not result.waivers]
+        return sorted(counting, key=lambda result: order.index(result.check.category))
 
     def _title(self, row: _Row, tail: str) -> Iterator[str]:
         """Give a check's own line: mark, title, id, and how long it took or what stands in its way."""
@@ -266,7 +281,7 @@ class _Terminal:
     def _rest(self) -> Iterator[str]:
         """Tell the causes that no line of a check has told."""
         for finding in self.report.findings:
-            if finding.cause.id not in self.told:
+            if finding.cause.id not in self.told and not is_waived(finding, self.report):
                 bad = any(item.kind.level is Level.FAIL for item in finding.observations)
                 yield self.page.mark(Status.FAIL if bad else Status.WARN) + self.page.plain(
                     finding.cause.title
@@ -274,17 +289,34 @@ class _Terminal:
                 yield from self._block(finding.observations, finding)
                 yield ""
 
+    def _waivers(self) -> Iterator[str]:
+        """Tell of the waivers that cover nothing: an expired one fails the run."""
+        for item in self.report.waived:
+            where = f"waiver of {item.waiver.what} at {item.waiver.place}"
+            if item.expired:
+                text = f"{where} has expired on {item.waiver.expires}: mend what it waives, or renew it"
+                first, *more = self.page.prose(text, self.page.margin)
+                yield from [self.page.mark(Status.FAIL) + first[self.page.margin :], *more]
+                yield from self.page.prose(f"its reason was: {item.waiver.reason}", INDENT)
+            elif not item.covers:
+                text = f"{where} covers nothing: it can go"
+                first, *more = self.page.prose(text, self.page.margin)
+                yield from [self.page.mark(Status.WARN) + first[self.page.margin :], *more]
+
     def _last(self) -> str:
         """Count, and name the root cause, in a form that a script may search for."""
         report = self.report
         causes = ", ".join(" or ".join(group) for group in root_causes(report))
-        blocked = sum(1 for result in report.results if result.blocked_by)
+        blocked = sum(1 for result in report.results if result.blocked_by and not result.waivers)
         warnings = report.count(Status.WARN)
+        waived = sum(bool(result.waivers) for result in report.results)
         seconds = (report.finished - report.started).total_seconds()
         return (
             f"{report.count(Status.FAIL)} failed, {warnings} warning{'' if warnings == 1 else 's'}, "
             f"{report.count(Status.UNKNOWN)} unknown, {blocked} blocked"
             + (f" (root cause: {causes})" if causes else "")
+            + (f", {waived} waived" if waived else "")
+            + (f", waivers expired: {len(report.expired)}" if report.expired else "")
             + f", {report.count(Status.SKIP) - blocked} skipped, {report.count(Status.PASS)} passed"
             + f" in {seconds:.1f}s"
         )

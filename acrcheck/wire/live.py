@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from acrcheck.clock import Clock
 from acrcheck.cluster.hands import Hands
+from acrcheck.cluster.shortlived import LEAVE
 from acrcheck.wire import probe
 from acrcheck.wire.debug import DebugContainers
 from acrcheck.wire.door import (
@@ -29,7 +30,6 @@ from acrcheck.wire.pod import ProbePods
 from acrcheck.wire.vault import Vault
 
 DEBUG_CONTAINER = "debug-container"
-PROBE_POD = "probe-pod"
 T = TypeVar("T")
 
 
@@ -91,7 +91,7 @@ class LiveWire:
 
     def _place(self, vantage: Vantage) -> Vantage | Failure:
         """Give the container in which a vantage really is."""
-        makers = {"debug": (DEBUG_CONTAINER, self._debug.place), "pod": (PROBE_POD, self._pods.place)}
+        makers = {"debug": (DEBUG_CONTAINER, self._debug.place), "pod": (LEAVE, self._pods.place)}
         if vantage.kind not in makers:
             return vantage
         leave, make = makers[vantage.kind]

@@ -1,15 +1,14 @@
 """Short-lived pods: like the workload's, on its node, under its service account, but nobody's but our own."""
 
-import atexit
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from acrcheck.clock import Clock
 from acrcheck.cluster.hands import Hands
 from acrcheck.cluster.leftovers import MANAGED_BY, OWN
-from acrcheck.cluster.reader import PODS, Answer, Outcome
+from acrcheck.cluster.reader import PODS, Answer
 from acrcheck.cluster.selectors import selecting
+from acrcheck.cluster.shortlived import LIFETIME, ShortLivedPods
 from acrcheck.wire import probe
 from acrcheck.wire.door import Failure, Trouble, Vantage
 from acrcheck.wire.exec import refused
@@ -29,10 +28,8 @@ class ProbePods:
     def __init__(self, hands: Hands, clock: Clock) -> None:
         self._hands = hands
         self._clock = clock
-        self._lock = threading.Lock()
         self._once = probe.Once(self._create)
-        self._created: list[tuple[str, str]] = []
-        self._closed = False
+        self._pods = ShortLivedPods(hands)
 
     def place(self, vantage: Vantage, image: Callable[[], str]) -> Vantage | Failure:
         """Give the pod beside a workload's pod as a vantage; create it the first time.
@@ -43,17 +40,7 @@ class ProbePods:
 
     def close(self) -> tuple[str, ...]:
         """Delete what was created. Gives the `namespace/name` of those that could not be deleted."""
-        with self._lock:
-            self._closed = True
-            left = []
-            for namespace, name in self._created:
-                answer = self._hands.delete_pod(namespace, name)
-                if not answer.ok and not answer.nothing:
-                    left.append((namespace, name))
-            self._created = left
-        if not left:
-            atexit.unregister(self.close)
-        return tuple(f"{namespace}/{name}" for namespace, name in left)
+        return self._pods.close()
 
     def _create(self, vantage: Vantage, image: Callable[[], str]) -> Vantage | Failure:
         answer = self._hands.get(PODS, vantage.pod, vantage.namespace)
@@ -63,24 +50,13 @@ class ProbePods:
         if failure := self._would_be_selected(vantage, labels):
             return failure
         name = probe.new_name()
-        created = self._post(
-            vantage.namespace, probe_pod(name, answer.body, labels, vantage.container, image())
-        )
+        body = probe_pod(name, answer.body, labels, vantage.container, image())
+        created = self._pods.create(vantage.namespace, body)
         if not created.ok:
             return refused(created, vantage)
         where = (vantage.namespace, name, _CONTAINER, "containerStatuses")
         failure = probe.wait_running(self._hands, self._clock, *where)
         return failure or Vantage("pod", vantage.namespace, name, _CONTAINER, vantage.node)
-
-    def _post(self, namespace: str, body: dict[str, Any]) -> Answer:
-        """Create a pod, unless everything is being taken away already."""
-        with self._lock:
-            if self._closed:
-                return Answer(Outcome.ERROR, detail="the run is over: no pod is created any more")
-            # Noted before it is asked for: a creation whose answer is lost may still have happened.
-            self._created.append((namespace, body["metadata"]["name"]))
-            atexit.register(self.close)
-            return self._hands.create_pod(namespace, body)
 
     def _would_be_selected(self, vantage: Vantage, labels: Mapping[str, str]) -> Failure | None:
         """Refuse where an object of the namespace would take the pod for its own."""
@@ -128,7 +104,7 @@ def probe_pod(
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "Never",
-            "activeDeadlineSeconds": probe.LIFETIME,
+            "activeDeadlineSeconds": LIFETIME,
             "terminationGracePeriodSeconds": 0,
             **{key: spec[key] for key in _COPIED_FIELDS if spec.get(key)},
             "containers": [wanted],

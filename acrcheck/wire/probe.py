@@ -9,12 +9,11 @@ from acrcheck.clock import Clock
 from acrcheck.cluster.hands import Hands
 from acrcheck.cluster.leftovers import PREFIX
 from acrcheck.cluster.reader import PODS
+from acrcheck.cluster.shortlived import LIFETIME
 from acrcheck.wire.door import Failure, Trouble, Vantage
 
 DOCUMENTED_IMAGE = "mcr.microsoft.com/azure-cli"
 """The image of Coder's documentation ("Configure Coder to use Azure Container Registry"): has curl and python3."""
-LIFETIME = 300
-"""Seconds after which the container ends by itself."""
 READY = 60.0
 """Seconds that it may take to start, its image's pull included."""
 _POLL = 0.25

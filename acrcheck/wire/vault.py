@@ -20,6 +20,11 @@ TOKEN_FIELD = re.compile(
     r'((?:[^"\\]|\\[\s\S])+\\?)("|\Z)'
 )
 """A JSON field that holds a secret; also one that was cut off in its middle."""
+SIGNED = re.compile(
+    r"https?://[^\s\"'<>?]*\?[^\s\"'<>]*\b(?:sig|signature|x-amz-signature|x-goog-signature)=[^\s\"'<>]*",
+    re.IGNORECASE,
+)
+"""A link in a text whose query is a signature: whoever has it may read what it leads to."""
 HANDLE = re.compile(r"<(?:jwt|opaque|query):[0-9a-f]+>")
 _SEGMENT = 4
 SHORTEST = 8
@@ -57,6 +62,16 @@ class Vault:
     def keep(self, value: str) -> Secret:
         """Keep a secret that was handed in rather than seen, and tell what may be known of it."""
         return self._keep(value, "jwt" if JWT.fullmatch(value) else "opaque")
+
+    def seal_words(self, value: Any) -> Any:
+        """Exchange the secrets in the words of programs that JSON holds, also the queries of signed links."""
+        if isinstance(value, dict):
+            return {key: self.seal_words(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.seal_words(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        return SIGNED.sub(lambda link: self.seal_query(link[0]), self.seal(value)[0])
 
     def seal_query(self, url: str) -> str:
         """Exchange the query of a signed URL (a redirect's Location) for a handle."""

@@ -14,6 +14,7 @@ ORDER = (
     "image",
     "pull_secrets",
     "waiting",
+    "trial",
     "operator",
     "federation",
     "principals",

@@ -7,6 +7,7 @@ from acrcheck.cluster.reader import DEPLOYMENTS, NODES, PODS, REPLICASETS
 from acrcheck.lab import faults, objects
 from acrcheck.lab.azure import RoleAssignment, ScaleSet
 from acrcheck.lab.scenario import Scenario
+from acrcheck.lab.waiting import own_registry
 from acrcheck.lab.world import (
     CLIENT_ID,
     HOST,
@@ -130,7 +131,7 @@ def _one_node_python() -> World:
 
 def _allowed(leave: str, mode: Literal["managed", "standard"] = "managed") -> World:
     """The image has no program to ask with, and acrcheck may bring its own."""
-    world = faults.broken(healthy(mode=mode), faults.tools())
+    world = faults.broken(healthy(mode=mode), faults.tools(), own_registry)
     world.target = replace(world.target, allow=frozenset({leave}))
     return world
 

@@ -49,7 +49,7 @@ def _machine(**state: object) -> Fault:
 
 
 _newer_kubelet = _machine(kubelet="1.34.1", containerd="2.1.4")
-_disk_full = _machine(disk=1 << 30, used=1 << 30)
+disk_full = _machine(disk=1 << 30, used=1 << 30)
 
 
 def _secret(password: str = PASSWORD) -> Fault:
@@ -71,7 +71,8 @@ def _later(minutes: int) -> Fault:
     return fault
 
 
-def _works_again(world: World) -> None:
+def works_again(world: World) -> None:
+    """Nothing is in the way of the network any more."""
     world.network.rules.clear()
 
 
@@ -167,7 +168,7 @@ SCENARIOS = (
         "waits-with-full-disk",
         "node-disk-full",
         "a pod waits, the image does not fit on its node's disk",
-        Waiting(kubelet_may_pull, _disk_full, of_image(), pulls()),
+        Waiting(kubelet_may_pull, disk_full, of_image(), pulls()),
         beside=ROLLOUT,
         unmended="the node's disk is not the cluster's to change",
     ),
@@ -175,7 +176,7 @@ SCENARIOS = (
         "waits-and-nobody-says-why",
         "image-pull-failed",
         "a pod waits, its events are gone, and the status of an old kubelet has no error",
-        Waiting(_disk_full, of_image(), pulls(), forgets_events),
+        Waiting(disk_full, of_image(), pulls(), forgets_events),
         beside=ROLLOUT,
         unmended="what is wrong, only the node's log says",
     ),
@@ -190,7 +191,7 @@ SCENARIOS = (
             of_image(),
             faults.rule("reset", HOST, SYSTEM_NODE),
             pulls(SYSTEM_NODE),
-            _works_again,
+            works_again,
         ),
         beside=(*ROLLOUT, *RESET),
         mended_by=("delete-pod",),
@@ -204,7 +205,7 @@ SCENARIOS = (
             of_image(),
             _no_name,
             pulls(),
-            _works_again,
+            works_again,
             pulls(),
             _later(40),
         ),

@@ -18,6 +18,7 @@ from acrcheck.api import (
     Observation,
     Outcome,
     Permission,
+    Pull,
     Request,
     Resolve,
     Resolved,
@@ -201,6 +202,8 @@ class FakeCluster:
     objects: dict[str, list[Any]] = field(default_factory=dict)
     answers: dict[Any, Answer] = field(default_factory=dict)
     log: Answer = field(default_factory=lambda: good(""))
+    trial: Answer = field(default_factory=lambda: good({"pulled": True}))
+    pulls: list[Pull] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def path(self, path: str) -> Answer:
@@ -242,6 +245,11 @@ class FakeCluster:
         """Read a log."""
         self.asked.append(("logs", namespace, pod, container))
         return self.log
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Try a pull."""
+        self.pulls.append(question)
+        return self.trial
 
 
 def _is_in(item: Any, namespace: str) -> bool:

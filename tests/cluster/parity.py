@@ -95,6 +95,14 @@ WAITING = "no stage has pods that wait for their image yet"
 UNSTAGED = {
     "healthy-debug-container": "test_probe stages it, and looks at what the API server was asked",
     "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
+    **dict.fromkeys(
+        (
+            "pull-fails-on-full-disk",
+            "pull-not-tried-under-pressure",
+            "pull-works-for-a-throw-away-pod",
+        ),
+        "test_kubelet_pull stages pulls of its own, and looks at what the API server was asked",
+    ),
     "healthy-ten-replicas": "the machine is too small for ten pods beside all others",
     "healthy-private-endpoint": ADDRESS,
     "old-connection-unread": "its pods have to be there before NMI, where one such world is staged already",

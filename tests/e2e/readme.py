@@ -54,7 +54,13 @@ def permissions() -> str:
 def named(checks: list[Check]) -> str:
     """Name checks, and where they are many their categories."""
     many = len(checks) > 3
-    return ", ".join(dict.fromkeys(f"`{check.category if many else check.id}`" for check in checks))
+    return ", ".join(
+        dict.fromkeys(
+            f"`{check.category if many else check.id}`"
+            + (f" (`--allow {check.leave}`)" if check.leave else "")
+            for check in checks
+        )
+    )
 
 
 def compared(text: str) -> str:

@@ -191,3 +191,45 @@ def test_an_unreachable_server_is_unknown(tmp_path: Path) -> None:
 
     assert done.returncode == 3, done.stderr
     assert "unreachable" in done.stdout
+
+
+PROFILE = """
+[checks]
+only = ["label"]
+[[waivers]]
+check = "label-template"
+reason = "the label comes with the next release"
+expires = 9999-12-31
+[[waivers]]
+check = "label-pods"
+reason = "the same"
+expires = 9999-12-31
+"""
+
+
+def test_a_profile_chooses_the_checks_and_waives(tmp_path: Path) -> None:
+    """What a waiver covers is told with its reason, and the exit code leaves it out; JSON keeps what was waived."""
+    ours = tmp_path / "ours.toml"
+    ours.write_text(PROFILE, encoding="utf-8")
+    text = call("demo", "label-missing", "--profile", str(ours))
+    document = json.loads(call("demo", "label-missing", "--profile", str(ours), "-o", "json").stdout)
+
+    assert text.returncode == 0, text.stderr
+    assert "waived until 9999-12-31: the label comes with the next release" in text.stdout
+    assert document["metadata"]["profile"] == str(ours)
+    assert [(item["check"], item["expired"]) for item in document["waivers"]] == [
+        ("label-template", False),
+        ("label-pods", False),
+    ]
+    assert not [item for item in document["categories"] if item["id"] == "token" and item["checks"]]
+
+
+def test_a_profile_that_is_wrong_is_exit_code_2(tmp_path: Path) -> None:
+    """The line is named, and nothing is checked."""
+    ours = tmp_path / "ours.toml"
+    ours.write_text(PROFILE.replace("label-pods", "label-pod"), encoding="utf-8")
+    done = call("run", "--profile", str(ours))
+
+    assert done.returncode == 2
+    assert f"{ours}:8: waiver: there is no check label-pod" in done.stderr
+    assert "label-pods" in done.stderr

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from acrcheck.diagnosis import diagnose
@@ -22,9 +22,11 @@ from acrcheck.model import (
     Result,
     Status,
     Subject,
+    Waiver,
     fail,
     warn,
 )
+from acrcheck.waiving import waive
 
 BEGAN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 LAYERS = ("cluster", "label", "identity", "role", "support")
@@ -284,10 +286,27 @@ def hostile() -> Report:
     return report(came(odd, Status.FAIL, steering(text="\x1b[2J\x1b]0;owned\x07 done\u202e\ud800 é")))
 
 
+def waived() -> Report:
+    """A profile waives one pod's failure and an unknown; one of its waivers has expired, another covers nothing."""
+    day = date(2026, 11, 30)
+    results, uses = waive(
+        (*unlabelled().results, came(PERMISSIONS, Status.UNKNOWN, reason="timed out", inconclusive=True)),
+        (
+            Waiver("that pod goes", day, check="label", subject="*x2x9z", place="ours.toml:3"),
+            Waiver("no reviews here", day, check="permissions", place="ours.toml:8"),
+            Waiver("until Sunday", date(2026, 11, 22), observation=NOT_FOUND.id, place="ours.toml:12"),
+            Waiver("slow here", day, check="registry-scope", observation=DENIED.id, place="ours.toml:16"),
+        ),
+        BEGAN.date(),
+    )
+    return replace(unlabelled(), results=results, waived=uses)
+
+
 ALL = {
     "healthy": healthy,
     "unlabelled": unlabelled,
     "denied": denied,
     "blind": blind,
     "hostile": hostile,
+    "waived": waived,
 }

@@ -6,6 +6,7 @@ import re
 
 from acrcheck.api import Cluster, Wire
 from acrcheck.model import Check
+from checks.trial import ASKS
 from tests.scenarios.test_scenarios import CHECKS, SCENARIOS, ran
 
 DISCOVERY = {"api-server", "permissions", "crds"}
@@ -38,6 +39,8 @@ def of_cluster(question: str) -> set[Asked]:
         return set()
     if verb == "logs":
         return {("get", "pods/log", False)}
+    if verb == "try_pull":
+        return {(verb, resource, bool(where)) for verb, resource, *where in ASKS}
     found = PATH.fullmatch(put["path"])
     assert found, put["path"]
     group = f".{found['group']}" if found["group"] else ""

@@ -162,9 +162,25 @@ def test_the_paths_of_renamed_pods_and_the_tags_of_images_are_the_same_subject()
     }
 
 
+def test_a_check_that_found_nothing_to_look_at_is_compared_as_a_whole() -> None:
+    """Where the pods were not found, what is asked of each is one result of no pod: it is lost, and not gone."""
+    before = [seen("token", "pass", "pod/a"), seen("token", "pass", "pod/b")]
+
+    assert [item.turn for item in compared(before, [seen("token", "unknown")]).turned] == [Turn.LOST]
+    assert [item.turn for item in compared([seen("token", "unknown")], before).turned] == [Turn.SEEN]
+
+
 def test_an_optional_check_may_be_lost() -> None:
     """As in a run, what is optional leaves nothing open."""
     assert compared([seen("guess", "pass")], [seen("guess", "unknown")]).exit_code == 0
+
+
+def test_what_a_profile_waives_is_told_and_does_not_count() -> None:
+    """That it broke is said; that it may be broken somebody has said."""
+    found = compared([seen("token", "pass")], [seen("token", "fail", waived=True)])
+
+    assert [item.turn for item in found.turned] == [Turn.BROKE]
+    assert found.exit_code == 0
 
 
 def test_a_failure_that_stood_behind_another_is_no_regression() -> None:

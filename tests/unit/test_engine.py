@@ -13,6 +13,7 @@ from acrcheck.lab.clock import LabClock
 from acrcheck.model import (
     CannotLookError,
     Check,
+    Level,
     NotApplicableError,
     Permission,
     Result,
@@ -95,12 +96,21 @@ def ran(
     clock: LabClock | None = None,
     only: tuple[str, ...] = (),
     observe: Observer = lambda _: None,
+    severities: dict[str, Level] | None = None,
 ) -> Done:
     """Run checks with a deadline of 100 s."""
     given = given or {}
     wiring = wire(checks, frozenset(given))
     _, names = select(wiring, only, ())
-    return Engine(wiring, given, clock or LabClock(), names=names, timeout=100, observe=observe).run()
+    return Engine(
+        wiring,
+        given,
+        clock or LabClock(),
+        names=names,
+        timeout=100,
+        observe=observe,
+        severities=severities or {},
+    ).run()
 
 
 def by_id(done: Done) -> dict[str, Result]:
@@ -475,6 +485,34 @@ def test_ambiguous_inputs_end_the_run() -> None:
     """A check that finds the inputs wrong ends the run as wrong use."""
     with pytest.raises(UsageError, match="two workloads"):
         ran(Check("look", "", raising(UsageError("two workloads"))))
+
+
+@pytest.mark.parametrize(
+    ("severities", "status"),
+    [
+        ({}, Status.FAIL),
+        ({"broken": Level.WARN}, Status.WARN),
+        ({"broken": Level.NOTE}, Status.WARN),
+        ({"broken": Level.NOTE, "odd": Level.NOTE}, Status.PASS),
+        ({"look": Level.WARN}, Status.WARN),
+        ({"look": Level.NOTE}, Status.PASS),
+        ({"look": Level.NOTE, "odd": Level.FAIL}, Status.FAIL),
+        ({"look": Level.FAIL, "broken": Level.NOTE, "odd": Level.NOTE}, Status.PASS),
+        ({"hint": Level.FAIL, "look": Level.NOTE}, Status.FAIL),
+    ],
+)
+def test_a_run_may_take_what_is_seen_otherwise(severities: dict[str, Level], status: Status) -> None:
+    """An observation's own severity goes before its check's, which leaves notes alone."""
+
+    def look() -> Looking[None]:
+        yield BROKEN()
+        yield ODD()
+        yield HINT()
+
+    (result,) = ran(Check("look", "", look, sees=(BROKEN, ODD, HINT)), severities=severities).results
+
+    assert result.status is status
+    assert [item.id for item in result.observations] == ["broken", "odd", "hint"]
 
 
 def test_events_tell_what_begins_and_ends() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from acrcheck.bundle.tape import Tape, canonical
 from acrcheck.cluster import recorded as taped_cluster
-from acrcheck.cluster.reader import DEPLOYMENTS, PODS, Answer, Cluster, Outcome, Resource
+from acrcheck.cluster.reader import DEPLOYMENTS, PODS, Answer, Cluster, Outcome, Pull, Resource
 from acrcheck.lab.clock import LabClock
 from acrcheck.model import CannotLookError, Permission
 from acrcheck.wire import recorded as taped_wire
@@ -84,6 +84,10 @@ class Kubernetes:
         """Read a log."""
         return self._answer(f"{namespace}/{pod}/{container} {since} {lines}")
 
+    def try_pull(self, question: Pull) -> Answer:
+        """Try a pull."""
+        return self._answer(f"{question.node} {question.image}")
+
 
 class Network:
     """A wire door that answers each verb in its own way."""
@@ -116,6 +120,7 @@ def ask_cluster(cluster: Cluster) -> list[Answer]:
         cluster.list(DEPLOYMENTS),
         cluster.allowed(EXEC),
         cluster.logs("coder", "a", "b", since=60, lines=10),
+        cluster.try_pull(Pull("coder", "a.b/c:1", "node-1", secrets=("s",), tolerations=({"key": "a"},))),
     ]
 
 

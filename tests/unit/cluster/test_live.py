@@ -12,7 +12,7 @@ import pytest
 from acrcheck.clock import SystemClock
 from acrcheck.cluster.kubeconfig import ConnectionFlags, connect
 from acrcheck.cluster.live import LiveCluster
-from acrcheck.cluster.reader import DEPLOYMENTS, NODES, PODS, Answer, Outcome, Resource
+from acrcheck.cluster.reader import DEPLOYMENTS, NODES, PODS, Answer, Outcome, Pull, Resource
 from acrcheck.model import Permission
 from tests.unit.loopback import Asked, Authority, Served, answer, serve
 
@@ -300,3 +300,23 @@ def test_a_name_cannot_leave_its_path() -> None:
     with serve(lambda _: answer(200, b"{}")) as served:
         live(served).get(PODS, "../../nodes?x=1", "a/b")
     assert served.asked[0].target == "/api/v1/namespaces/a%2Fb/pods/..%2F..%2Fnodes%3Fx%3D1"
+
+
+def test_no_pull_is_tried_without_leave() -> None:
+    """Nothing is asked of the server at all."""
+    with serve(lambda _: answer(200, b"{}")) as served:
+        got = live(served).try_pull(Pull("coder", "a.b/c:1", "node-1"))
+    assert got.outcome is Outcome.INVALID
+    assert "--allow probe-pod" in got.detail
+    assert served.asked == []
+
+
+def test_a_pod_that_admission_refuses_is_no_missing_permission() -> None:
+    """Quotas and pod security answer 403 as well."""
+    told = status(
+        403, "Forbidden", 'pods "acrcheck-1" is forbidden: exceeded quota: small, requested: pods=1'
+    )
+    with serve(lambda _: answer(403, told)) as served:
+        got = live(served).create_pod("coder", {"metadata": {"name": "acrcheck-1"}})
+    assert (got.outcome, got.permission) == (Outcome.INVALID, None)
+    assert "exceeded quota" in got.detail

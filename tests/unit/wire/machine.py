@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from acrcheck.cluster.hands import Executed
-from acrcheck.cluster.reader import Answer, Outcome, Resource
+from acrcheck.cluster.reader import Answer, Outcome, Pull, Resource
 from acrcheck.model import Permission
 
 
@@ -104,6 +104,15 @@ class Machine:
         """Nothing was logged."""
         del namespace, pod, container, since, lines
         return Answer(Outcome.OK, "")
+
+    def try_pull(self, question: Pull) -> Answer:
+        """Not done here."""
+        return Answer(Outcome.INVALID, detail=question.image)
+
+    def list_by_fields(self, resource: Resource, namespace: str, fields: str) -> Answer:
+        """Nothing is there."""
+        del resource, namespace, fields
+        return Answer(Outcome.OK, {"items": []})
 
     def create_pod(self, namespace: str, body: dict[str, Any]) -> Answer:
         """Not done here."""

@@ -10,7 +10,7 @@ import pytest
 
 from acrcheck.cluster.hands import Executed
 from acrcheck.cluster.leftovers import Leftover, find_leftovers
-from acrcheck.cluster.reader import PODS, REPLICASETS, Answer, Outcome, Resource
+from acrcheck.cluster.reader import NODES, PODS, REPLICASETS, Answer, Outcome, Pull, Resource
 from acrcheck.cluster.selectors import NETWORK_POLICIES, POD_DISRUPTION_BUDGETS, SERVICES, matches
 from acrcheck.model import Permission
 from acrcheck.wire.door import Failure, Request, Response, Trouble, Vantage
@@ -78,7 +78,11 @@ class Small:
         return Answer(Outcome.NO_API, detail=path)
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Answer:
-        """Give a pod."""
+        """Give a pod, or a node."""
+        if resource == NODES:
+            nodes = self.objects.get("nodes", [])
+            found = next((node for node in nodes if node["metadata"]["name"] == name), None)
+            return Answer(Outcome.OK, found) if found else Answer(Outcome.ABSENT)
         assert (resource, namespace) == (PODS, "coder")
         return Answer(Outcome.OK, self.pods[name]) if name in self.pods else Answer(Outcome.ABSENT)
 
@@ -119,13 +123,26 @@ class Small:
             return Executed(127)
         return Executed(0, b"HTTP/1.1 401 Unauthorized\r\n\r\n{}")
 
+    def try_pull(self, question: Pull) -> Answer:
+        """Not asked."""
+        return Answer(Outcome.INVALID, detail=question.image)
+
+    def list_by_fields(self, resource: Resource, namespace: str, fields: str) -> Answer:
+        """List the pods that are on a node, or the events of a pod."""
+        del namespace, fields
+        return self.list(resource)
+
     def create_pod(self, namespace: str, body: dict[str, Any]) -> Answer:
         """Create a pod, which starts at once."""
         if "create" in self.refuse:
             return self.refuse["create"]
         assert namespace == "coder"
         name = body["metadata"]["name"]
-        self.pods[name] = {**body, "status": {"containerStatuses": [{"name": "probe", "state": self.state}]}}
+        container = body["spec"]["containers"][0]["name"]
+        self.pods[name] = {
+            **body,
+            "status": {"containerStatuses": [{"name": container, "state": self.state}]},
+        }
         return Answer(Outcome.OK, body)
 
     def delete_pod(self, namespace: str, name: str) -> Answer:

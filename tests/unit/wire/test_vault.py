@@ -133,3 +133,16 @@ def test_the_same_signed_url_seen_twice_opens_to_itself() -> None:
     first = vault.seal_query(vault.seal(url)[0])
     second = vault.seal_query(vault.seal(url)[0])
     assert vault.open(first) == vault.open(second) == url
+
+
+def test_the_words_of_programs_hold_no_signed_link() -> None:
+    """Wherever in JSON a kubelet tells of a redirect; other links, and what is no text, stay as they are."""
+    vault = Vault()
+    link = "https://blob.example/layer?se=2030&sig=0123456789abcdef%3D"
+    told = {"events": [{"message": f'Get "{link}": EOF', "count": 2, "eventTime": None}]}
+    sealed = vault.seal_words(told)
+    assert "0123456789abcdef" not in json.dumps(sealed)
+    assert vault.open(sealed["events"][0]["message"]) == f'Get "{link}": EOF'
+    assert (sealed["events"][0]["count"], sealed["events"][0]["eventTime"]) == (2, None)
+    plain = "https://reg.example/oauth2/token?scope=repository%3Aa%3Apull&service=reg.example: 401"
+    assert vault.seal_words(plain) == plain

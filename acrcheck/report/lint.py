@@ -1,0 +1,46 @@
+"""What was seen in values files: one block for each thing, where it stands first, as compilers write it."""
+
+from acrcheck.model import Finding, Level, Observation, Report, Status
+from acrcheck.report.reading import findings_for
+
+SHOWN = (Level.FAIL, Level.WARN)
+
+
+def render(report: Report, *, verbose: int = 0) -> str:
+    """Give the text. What only was noted is shown with `verbose`, but for what the pods would get."""
+    blocks = []
+    for result in report.results:
+        findings = findings_for(result, report)
+        blocks += [
+            _block(item, findings)
+            for item in result.observations
+            if item.kind.level in SHOWN or verbose or item.id == "values-made"
+        ]
+        if result.status is Status.UNKNOWN:
+            blocks.append(f"?: {result.check.title}: {result.reason}\n")
+    failed, warned = (_count(report, level) for level in SHOWN)
+    summary = f"{failed} failed, {warned} warning{'s' * (warned != 1)}" if failed + warned else "sound"
+    return "\n".join([*blocks, f"{summary}\n"])
+
+
+def _count(report: Report, level: Level) -> int:
+    return sum(item.kind.level is level for result in report.results for item in result.observations)
+
+
+def _block(item: Observation, findings: tuple[Finding, ...]) -> str:
+    lines = [_head(item)]
+    finding = next((each for each in findings if item in each.observations), None)
+    if finding:
+        lines.append(f"  {finding.cause.means}")
+    if instead := item.evidence.get("instead"):
+        lines += ["  instead:", *(f"    {line}" for line in str(instead).splitlines())]
+    if finding:
+        lines.append(f"  see: acrcheck explain {finding.cause.id}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _head(item: Observation) -> str:
+    place, colon, rest = item.text.partition(": ")
+    if item.kind.level is Level.NOTE or "place" not in item.values or not colon:
+        return item.text
+    return f"{place}: {item.kind.level}: {rest}"
