@@ -34,11 +34,11 @@ from acrcheck.facts import (
     CoderUser,
     Image,
     RefreshToken,
-    TemplateLabel,
     Workload,
     Workspaces,
 )
 
+from .label import LABEL
 from .objects import mapping, mappings, moment, text
 from .pull import near
 from .workload import CODER_NAMES
@@ -252,7 +252,6 @@ def flag(
     workload: Workload,
     found: Maybe[CoderApi],
     known: Maybe[CoderUser],
-    label: Maybe[TemplateLabel],
     target: Target,
     wire: Wire,
 ) -> Looking[None]:
@@ -269,7 +268,7 @@ def flag(
     told = _last_word(asked, known, target, wire, by_hand)
     if told.enabled:
         yield FLAG_ON()
-    elif label.value and label.value.value:
+    elif workload.template_labels.get(LABEL):
         yield FLAG_OFF(said=told.said, flag=name)
     else:
         yield FLAG_OFF_UNUSED()

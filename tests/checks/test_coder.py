@@ -23,7 +23,6 @@ from acrcheck.facts import (
     CoderUser,
     Image,
     RefreshToken,
-    TemplateLabel,
     Workload,
     Workspaces,
 )
@@ -65,10 +64,16 @@ NOTHING = text({}, 404)
 
 
 def coderd(
-    image: str = "docker.io/coderenvs/coder-service:1.44.3", *, v2: bool = False, coder: bool = True
-) -> Any:
-    """The control plane with that image."""
-    manifest = deployment(template={"spec": {"containers": [{"name": "coderd", "image": image}]}})
+    image: str = "docker.io/coderenvs/coder-service:1.44.3",
+    *,
+    v2: bool = False,
+    coder: bool = True,
+    label: str | None = "coder",
+) -> Workload:
+    """The control plane with that image, and that label on its pods."""
+    labels = {} if label is None else {looking.LABEL: label}
+    spec = {"containers": [{"name": "coderd", "image": image}]}
+    manifest = deployment(template={"metadata": {"labels": labels}, "spec": spec})
     return Workload("deployment", "coderd", looking.NAMESPACE, manifest, coder and not v2, v2)
 
 
@@ -86,7 +91,7 @@ def switch(
 ) -> Looking[None]:
     """Look at the switch."""
     found = known(API) if target.coder_url else unknown()
-    return flag(coderd(image), found, known(roles), known(TemplateLabel(label)), target, wire(*answers))
+    return flag(coderd(image, label=label), found, known(roles), target, wire(*answers))
 
 
 def audit(word: str) -> Any:
@@ -235,7 +240,7 @@ def test_what_is_not_coders_has_no_api() -> None:
     other = coderd(coder=False)
     for check in (
         api(other, ASKING, wire()),
-        flag(other, unknown(), unknown(), unknown(), ASKING, wire()),
+        flag(other, unknown(), unknown(), ASKING, wire()),
         entries(other, unknown(), unknown(), Each(), unknown(), ASKING, wire()),
     ):
         with pytest.raises(NotApplicableError, match="is not Coder's"):
@@ -303,7 +308,7 @@ def test_a_switch_that_the_log_does_not_tell_is_unknown_with_the_click(
 def test_an_api_that_could_not_be_asked_leaves_the_switch_unknown() -> None:
     """An address and a token were given, so it is no skip."""
     with pytest.raises(CannotLookError, match="by hand"):
-        look(flag(coderd(), known(API), unknown(), unknown(), ASKING, wire()))
+        look(flag(coderd(), known(API), unknown(), ASKING, wire()))
 
 
 def test_an_auditor_may_read_the_log() -> None:
