@@ -92,6 +92,11 @@ class Faulty:
         return broken(healthy(mode=self.mode, helm=self.helm), *self.faults)
 
 
+def alone(*faults: Fault) -> Callable[[], World]:
+    """How to make a healthy world with faults that go into no world that has others."""
+    return lambda: broken(healthy(), *faults)
+
+
 def settle(world: World) -> None:
     """Let the controllers work, and an hour pass."""
     world.settle()

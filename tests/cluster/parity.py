@@ -90,6 +90,8 @@ CANNED = "the lab cans the answer, and the simulators of the test cluster do not
 STORED = "images lie in a real registry, which stores only what is whole"
 CLOCK = "the operator's clock is the machine's"
 IMAGES = "no image of the test cluster has these programs and no others"
+KINDS = "no stage has a workload that is not Coder's, or an autoscaler"
+CODER = "no stage has a Coder that answers; the installed command asks one on a socket without a cluster"
 SECRETS = "pull secrets are not staged: the registry of the test cluster knows identities and no other users"
 WAITING = "no stage has pods that wait for their image yet"
 UNSTAGED = {
@@ -165,6 +167,62 @@ UNSTAGED = {
             "healthy-waited-before",
         ),
         WAITING,
+    ),
+    **dict.fromkeys(
+        (
+            "deployment",
+            "statefulset",
+            "daemonset",
+            "job",
+            "cronjob",
+            "bare-pod",
+            "named-by-pod",
+            "autoscaled",
+            "statefulset-label-missing",
+            "daemonset-label-missing",
+            "job-label-missing",
+            "cronjob-label-missing",
+            "bare-pod-label-missing",
+            "bare-pod-label-wrong-case",
+            "job-label-wrong-case",
+            "cronjob-label-wrong-case",
+            "bare-pod-label-is-not-selector",
+            "job-label-is-not-selector",
+            "cronjob-label-is-not-selector",
+            "statefulset-on-delete",
+            "statefulset-old-connections",
+            "statefulset-on-delete-old-connections",
+            "daemonset-old-connections",
+            "job-old-connections",
+            "cronjob-old-connections",
+            "bare-pod-old-connections",
+            "job-nmi-down",
+            "cronjob-nmi-down",
+            "bare-pod-nmi-down",
+            "statefulset-on-delete-nmi-down",
+        ),
+        KINDS,
+    ),
+    **dict.fromkeys(
+        (
+            "coder-api",
+            "coder-workspaces",
+            "coder-v2",
+            "coder-flag-off",
+            "coder-flag-unknown",
+            "coder-tags-stale",
+            "coder-registry-missing",
+            "coder-registry-wrong-host",
+            "coder-registry-with-scheme",
+            "coder-static-credentials",
+            "workspace-tag-not-found",
+            "coder-token-expired",
+            "coder-role-too-low",
+            "coder-url-is-v2",
+            "coder-login-page",
+            "coder-self-signed",
+        ),
+        CODER,
     ),
     **dict.fromkeys(("healthy-pull-secret", "pull-secret-absent", "pull-secret-opaque"), SECRETS),
     **dict.fromkeys(
