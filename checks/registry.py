@@ -74,6 +74,9 @@ OLD_TLS = fail("registry-tls-version", "{host} speaks no version of TLS that {po
 NO_CHALLENGE = fail(
     "registry-no-challenge", "{host} answered /v2/ with {status}, not with a registry's challenge: {said}"
 )
+LOGIN_PAGE = fail(
+    "registry-login-page", "{host} answered /v2/ with {status} as a web page's host does: {said}"
+)
 NOT_ACR = fail(
     "registry-challenge-not-acr", "{host}'s challenge names realm {realm!r}, not ACR's /oauth2/token"
 )
@@ -144,6 +147,7 @@ OK, UNAUTHORIZED = 200, 401
 OPEN_SCHEME = "none"
 TLS_VERSION = ("protocol version", "unsupported protocol")
 """What OpenSSL says of a server that is too old for it."""
+HTML = ("<!doctype html", "<html")
 
 
 def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
@@ -239,11 +243,7 @@ def challenge(path: Path, trusted: Trusted, wire: Wire, clock: Clock) -> Looking
         yield NOT_AZURE(host=path.host, asks="no credential")
         return Challenged(path.host, "", OPEN_SCHEME)
     if answer.status != UNAUTHORIZED or found is None:
-        location = answer.header("location")
-        said = f"it leads to {location}" if location else answer.body.strip()
-        yield NO_CHALLENGE(
-            host=path.host, status=answer.status, said=said[:120], evidence=acr.evidence_of(answer)
-        )
+        yield _no_challenge(path, request.url, answer)
         return None
     realm = acr.redirect(request.url, found.realm) if found.realm and found.scheme == "bearer" else ""
     if realm.startswith("http:"):
@@ -255,6 +255,19 @@ def challenge(path: Path, trusted: Trusted, wire: Wire, clock: Clock) -> Looking
         yield NOT_ACR(host=path.host, realm=found.realm or found.scheme)
         return None
     return Challenged(found.service or path.host, realm, found.scheme)
+
+
+def _no_challenge(path: Path, asked: str, answer: Response) -> Observation:
+    """Tell of what answered in a registry's place: a page for people, or something that leads to one, or neither."""
+    location = answer.header("location")
+    away = acr.redirect(asked, location)[: len(f"https://{path.host}/")] if location else ""
+    html = "html" in answer.header("content-type") or answer.body.lstrip().lower().startswith(HTML)
+    page = (answer.status == OK and html) or (
+        answer.status in blobs.REDIRECTS and away != f"https://{path.host}/"
+    )
+    said = f"it leads to {location}" if location else answer.body.strip()
+    values = {"host": path.host, "status": answer.status, "said": said[:120]}
+    return (LOGIN_PAGE if page else NO_CHALLENGE)(**values, evidence=acr.evidence_of(answer))
 
 
 def _own(path: Path) -> OwnToken:
@@ -459,7 +472,7 @@ CHECKS = (
         "registry-challenge",
         "it asks for a registry's token",
         challenge,
-        sees=(NO_CHALLENGE, NOT_ACR, NOT_AZURE, PLAIN_REALM, *SENDING),
+        sees=(NO_CHALLENGE, LOGIN_PAGE, NOT_ACR, NOT_AZURE, PLAIN_REALM, *SENDING),
         each=Path,
         asks=asking.EXEC,
     ),

@@ -42,8 +42,11 @@ Exit codes: 0 good, 1 not, 2 usage, 3 inconclusive.
 @options.presentation
 def command(image: str, **given: Any) -> int:
     """Try a user name and password on an image."""
+    from contextlib import closing
+
     from acrcheck.bundle.tape import Tape
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.cli.progress import Progress
     from acrcheck.cli.run import show
     from acrcheck.cli.version import installed
     from acrcheck.clock import SystemClock
@@ -59,9 +62,9 @@ def command(image: str, **given: Any) -> int:
     target = _with_credential(target, given, vault)
     causes = load_causes(builtin_dir(), load_checks(builtin_dir()))
     checks = load_checks(builtin_dir(), "CREDENTIAL_ORDER")
-    doors = Doors(recorded(Tape()), LocalWire(vault, clock))
     chosen = Options(timeout=given["timeout"], metadata={"version": installed(), "image": image})
-    report, _ = run(target, doors, clock, checks, causes, chosen)
+    with Progress() as progress, closing(LocalWire(vault, clock, progress.received)) as wire:
+        report, _ = run(target, Doors(recorded(Tape()), wire), clock, checks, causes, chosen, progress)
     show(report, given)
     return report.exit_code
 

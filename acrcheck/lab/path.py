@@ -1,5 +1,6 @@
 """The way from a place in a lab world to a host: names, connections, certificates, and who answers in the end."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +25,7 @@ PLURALS: dict[str, Resource] = {
     resource.plural: resource for resource in KINDS.values() if resource.group == AZURE_IDENTITIES.group
 }
 INSPECTION = "C=US; O=Contoso; CN=Contoso TLS Inspection CA"
-Objection = Literal["", "untrusted", "expired", "name"]
+Objection = Literal["", "untrusted", "expired", "name", "version"]
 SAYS: dict[type[Exception], Trouble] = {
     httpx.ConnectTimeout: Trouble.CONNECT_TIMEOUT,
     httpx.ReadTimeout: Trouble.TIMEOUT,
@@ -71,6 +72,9 @@ class Path:
             node.name: Imds(lambda: world.azure, node.name, world.clock) for node in world.azure.nodes
         }
         self._hosts = PublicHosts(lambda: world.azure, world.clock)
+        self._lock = threading.Lock()
+        self._broken: set[tuple[str, str, str]] = set()
+        """Requests that a flaky way has broken off already."""
 
     def lookup(self, place: Place, host: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Addresses and chain of names. Raises StoppedError for a name that does not resolve there."""
@@ -98,6 +102,8 @@ class Path:
         effects = {rule.effect for rule in self._rules(place, host)}
         if "reset" in effects:
             raise StoppedError(Trouble.TLS)
+        if "old-tls" in effects:
+            raise StoppedError(Trouble.TLS, "version")
         if "silent" in effects:
             self._world.clock.sleep(seconds)
             raise StoppedError(Trouble.TIMEOUT)
@@ -131,6 +137,7 @@ class Path:
             _, objection = self.secure(place, host, seconds)
             if objection:
                 raise StoppedError(Trouble.TLS, objection)
+        self._break_off(place, request)
         request.extensions["server"] = self.open(place, host, seconds)
         request.extensions["client"] = self._world.network.egress
         canned = self._canned(request)
@@ -144,6 +151,17 @@ class Path:
 
     def _coder(self) -> Coder:
         return self._world.coder or Coder()
+
+    def _break_off(self, place: Place, request: httpx.Request) -> None:
+        """Raise StoppedError the first time that a flaky way is asked to carry this."""
+        if not any(rule.effect == "flaky" for rule in self._rules(place, request.url.host)):
+            return
+        key = place.node, request.method, str(request.url)
+        with self._lock:
+            first = key not in self._broken
+            self._broken.add(key)
+        if first:
+            raise StoppedError(Trouble.BROKEN)
 
     def _metadata(self, place: Place, request: httpx.Request, seconds: float) -> Handler:
         """Who answers at 169.254.169.254: a proxy, NMI of the node, IMDS of the node, or nobody."""

@@ -73,6 +73,10 @@ OBJECTIONS: dict[Objection, tuple[str, str]] = {
         "SSL: no alternative certificate subject name matches target host name '{host}'",
         "Hostname mismatch, certificate is not valid for '{host}'.",
     ),
+    "version": (
+        "OpenSSL/3.0.15: error:0A00042E:SSL routines::tlsv1 alert protocol version",
+        "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version",
+    ),
 }
 ASKED = {
     "exec": ("create", "exec", ""),

@@ -61,7 +61,7 @@ ALL_TOOLS = frozenset({"curl", "wget", "python3", "getent", "nslookup", "openssl
 NOT_FOUND = '{"error":"invalid_request","error_description":"Identity not found"}'
 """What the documentation shows, and what IMDS says of an identity that it does not have."""
 
-Effect = Literal["unresolved", "drop", "refuse", "reset", "silent", "inspect"]
+Effect = Literal["unresolved", "drop", "refuse", "reset", "silent", "inspect", "flaky", "old-tls"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ class Rule:
     """What happens to traffic for a host (`*` for all but the metadata service) from a place, or from everywhere.
 
     `where` is the name of a node or of a pod, or `local`. `inspect` means that somebody on the way signs
-    with a certificate of his own; `silent` that the connection opens and nothing ever answers.
+    with a certificate of his own; `silent` that the connection opens and nothing ever answers;
+    `flaky` that the first request to a place breaks off; `old-tls` that no version of TLS is spoken that the client
+    takes.
     """
 
     effect: Effect

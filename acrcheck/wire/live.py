@@ -76,7 +76,8 @@ class LiveWire:
         return self._at(vantage, lambda side, place: side.request(place, question), _host(question.url))
 
     def close(self) -> tuple[str, ...]:
-        """Delete the short-lived pods. Gives the `namespace/name` of those that could not be deleted."""
+        """Close connections, delete the short-lived pods. Gives the `namespace/name` of those that are left."""
+        self._local.close()
         return self._pods.close()
 
     def _at(

@@ -181,12 +181,43 @@ SCENARIOS = (
     ),
     Scenario(
         "web-page",
-        "not-an-azure-registry",
+        "captive-portal",
         "a login page answers under the name",
         Faulty(
             faults.answers(HOST, Canned(200, (("Content-Type", "text/html"),), "<html>Please sign in</html>"))
         ),
         unmended=NETWORK,
+    ),
+    Scenario(
+        "old-tls",
+        "tls-too-old",
+        "what answers under the name speaks an old TLS only",
+        Faulty(faults.rule("old-tls", HOST)),
+        unmended=NETWORK,
+    ),
+    Scenario(
+        "plain-realm",
+        "plain-http",
+        "the challenge wants the credentials over plain HTTP",
+        Faulty(
+            faults.answers(
+                f"{HOST}/v2/",
+                _json(
+                    401,
+                    '{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}',
+                    ("Www-Authenticate", f'Bearer realm="http://{HOST}/oauth2/token",service="{HOST}"'),
+                ),
+            )
+        ),
+        unmended="the registry's address is its owner's to set",
+    ),
+    Scenario(
+        "flaky",
+        "network-unsteady",
+        "each first request to the registry breaks off",
+        Faulty(faults.rule("flaky", HOST)),
+        unmended=NETWORK,
+        exit_code=0,
     ),
     Scenario(
         "arm-refuses",

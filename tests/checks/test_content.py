@@ -139,11 +139,21 @@ def test_an_open_registry_needs_no_token() -> None:
     [
         http(200, "<html>Please log in</html>", "text/html"),
         http(302, "", location="https://portal.example/login"),
-        http(200, ""),
+        http(301, "", location="http://acme.azurecr.io/v2/"),
+        http(200, "<!DOCTYPE html>\n<title>x</title>", "text/plain"),
     ],
 )
 def test_a_captive_portal_is_no_registry(answer: Response) -> None:
     """Neither an open one nor Azure's."""
+    for at in (path(), HARBOR):
+        assert sight(challenge(at, Trusted("CN=x"), wire(answer), CLOCK)) == ["registry-login-page"]
+
+
+@pytest.mark.parametrize(
+    "answer", [http(200, ""), http(404, "<html>", "text/html"), http(302, "", location="/v2/")]
+)
+def test_what_is_no_registry_and_no_portal_is_told(answer: Response) -> None:
+    """An empty answer, a page of an error, a redirect to itself."""
     for at in (path(), HARBOR):
         assert sight(challenge(at, Trusted("CN=x"), wire(answer), CLOCK)) == ["registry-no-challenge"]
 

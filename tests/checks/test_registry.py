@@ -291,6 +291,9 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("registry-tls", "registry-no-handshake"): lambda: shaking(Failure(Trouble.TLS, "wrong version number")),
     ("registry-challenge", "registry-no-challenge"): lambda: challenging(http(200, "{}")),
+    ("registry-challenge", "registry-login-page"): lambda: challenging(
+        http(200, "<html>Log in</html>", "text/html")
+    ),
     ("registry-challenge", "registry-challenge-not-acr"): lambda: challenging(
         http(401, "", www_authenticate='Bearer realm="https://auth.docker.io/token"')
     ),
@@ -562,7 +565,7 @@ def test_acrs_challenge_is_read_however_it_is_spaced(header: str) -> None:
     ("answer", "kind"),
     [
         (http(401, "{}"), "registry-no-challenge"),
-        (http(302, "", location="https://login.example"), "registry-no-challenge"),
+        (http(302, "", location="https://login.example"), "registry-login-page"),
         (http(404, "nothing"), "registry-no-challenge"),
         (http(401, "", www_authenticate='Basic realm="x"'), "registry-challenge-not-acr"),
         (http(401, "", www_authenticate="Bearer"), "registry-challenge-not-acr"),

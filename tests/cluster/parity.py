@@ -141,7 +141,8 @@ UNSTAGED = {
         "the simulated Azure has one certificate, and it is valid",
     ),
     **dict.fromkeys(("registry-throttled", "registry-failing", "other-registry", "web-page"), CANNED),
-    **dict.fromkeys(("arm-refuses", "image-locked"), CANNED),
+    **dict.fromkeys(("arm-refuses", "image-locked", "plain-realm"), CANNED),
+    **dict.fromkeys(("old-tls", "flaky"), "the simulated Azure speaks as Azure does, and at once"),
     **dict.fromkeys(("platform-missing", "manifest-purged", "not-an-image", "blob-corrupt"), STORED),
     **dict.fromkeys(
         ("storage-blocked", "data-endpoint-blocked"),

@@ -44,6 +44,7 @@ class Served:
     port: int
     asked: list[Asked] = field(default_factory=list)
     scheme: str = "http"
+    connections: int = 0
 
     @property
     def url(self) -> str:
@@ -51,17 +52,23 @@ class Served:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
-def answer(status: int, body: bytes = b"", *headers: str, reason: str = "X") -> list[bytes]:
-    """Put an HTTP answer together."""
-    lines = [f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+def answer(
+    status: int, body: bytes = b"", *headers: str, reason: str = "X", keep: bool = False
+) -> list[bytes]:
+    """Put an HTTP answer together; with `keep` it says nothing of an end of the connection."""
+    end = [] if keep else ["Connection: close"]
+    lines = [f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(body)}", *end, *headers]
     return ["\r\n".join(lines).encode() + b"\r\n\r\n" + body]
 
 
 @contextmanager
 def serve(
-    answerer: Answerer, tls: "Leaf | ssl.SSLContext | None" = None, address: str = "127.0.0.1"
+    answerer: Answerer,
+    tls: "Leaf | ssl.SSLContext | None" = None,
+    address: str = "127.0.0.1",
+    requests: int = 1,
 ) -> Iterator[Served]:
-    """Run a server for the time of a test; one thread per connection, one request each."""
+    """Run a server for the time of a test; one thread per connection, which takes so many requests."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.create_server((address, 0), family=family)
     served = Served(listener.getsockname()[1], scheme="https" if tls else "http")
@@ -73,12 +80,8 @@ def serve(
             channel = context.wrap_socket(connection, server_side=True) if context else connection
             open_ones.append(channel)
             with channel:
-                asked = _read(channel)
-                if asked is None:
-                    return
-                served.asked.append(asked)
-                for part in answerer(asked):
-                    channel.sendall(part)
+                served.connections += 1
+                _converse(channel, served, answerer, requests)
         except OSError:
             connection.close()  # the client went away, or did not trust us
 
@@ -103,6 +106,16 @@ def serve(
             channel.close()
         for thread in threads:
             thread.join(5)
+
+
+def _converse(channel: socket.socket, served: Served, answerer: Answerer, requests: int) -> None:
+    for _ in range(requests):
+        asked = _read(channel)
+        if asked is None:
+            return
+        served.asked.append(asked)
+        for part in answerer(asked):
+            channel.sendall(part)
 
 
 def _server_context(leaf: "Leaf") -> ssl.SSLContext:

@@ -4,6 +4,7 @@ import io
 
 from acrcheck.cli.progress import ERASE, Progress
 from acrcheck.engine import Finished, Started
+from acrcheck.lab.clock import LabClock
 from acrcheck.model import Check, Result, Status, Subject
 
 CHECK = Check("token", "asks for a token", lambda: None)
@@ -34,6 +35,19 @@ def test_tells_what_is_looked_at() -> None:
         progress(Started(CHECK, POD))
 
     assert stream.getvalue() == f"{ERASE}1 done, now: asks for a token (pod/a?[2J){ERASE}"
+
+
+def test_a_large_download_has_a_bar() -> None:
+    """Drawn anew ten times a second at most, and at its end; a small one has none."""
+    stream, clock = Terminal(), LabClock()
+    with Progress(stream, clock) as progress:
+        progress.received(10, 65_536)
+        for came in (50_000_000, 60_000_000, 200_000_000):
+            progress.received(came, 200_000_000)
+
+    assert stream.getvalue() == (
+        f"{ERASE}[######..................] 50 of 200 MB{ERASE}[########################] 200 of 200 MB{ERASE}"
+    )
 
 
 def test_is_silent_without_a_terminal() -> None:

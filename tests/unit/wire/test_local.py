@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from acrcheck.wire.door import (
     Vantage,
 )
 from acrcheck.wire.live import LiveWire
+from acrcheck.wire.local import LocalWire
 from acrcheck.wire.vault import Vault
 from tests.unit.loopback import Asked, Authority, answer, old_tls, serve
 from tests.unit.wire.machine import Machine
@@ -128,6 +131,40 @@ def test_names_and_connections() -> None:
     refused = wire().connect(HERE, Connect("127.0.0.1", served.port))
     assert isinstance(refused, Failure)
     assert refused.trouble is Trouble.REFUSED
+
+
+def test_one_connection_is_gone_on_with(tmp_path: Path) -> None:
+    """What was opened to see that it opens, and whose certificate was looked at, carries the requests too."""
+    leaf = Authority(tmp_path).leaf("127.0.0.1")
+    with (
+        serve(lambda _: answer(200, b"x", keep=True), leaf, requests=100) as served,
+        trusting(tmp_path / "ca.crt") as here,
+    ):
+        assert here.connect(HERE, Connect("127.0.0.1", served.port)) == Connected("127.0.0.1")
+        assert isinstance(here.handshake(HERE, Handshake("127.0.0.1", served.port)), Shaken)
+        for _ in range(5):
+            assert isinstance(here.request(HERE, Request("GET", served.url)), Response)
+    assert (served.connections, len(served.asked)) == (1, 5)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_no_trouble(tmp_path: Path) -> None:
+    """The server takes two requests on each: the third goes over a new one, and nobody is told."""
+    leaf = Authority(tmp_path).leaf("127.0.0.1")
+    with (
+        serve(lambda _: answer(200, b"x", keep=True), leaf, requests=2) as served,
+        trusting(tmp_path / "ca.crt") as here,
+    ):
+        for _ in range(5):
+            assert isinstance(here.request(HERE, Request("GET", served.url)), Response)
+    assert (served.connections, len(served.asked)) == (3, 5)
+
+
+@contextmanager
+def trusting(certificate: Path) -> Iterator[LocalWire]:
+    """The wire from here, which trusts one authority."""
+    context = ssl.create_default_context(cafile=certificate)
+    with closing(LocalWire(Vault(), SystemClock(), context=context)) as here:
+        yield here
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://", "nonsense"])
