@@ -21,7 +21,7 @@ from acrcheck.api import (
 from acrcheck.azure.image import ImageReferenceError, parse_image
 from acrcheck.facts import FailedPulls, Manifest, Pod, PodEvents, Route, Workload
 
-from .objects import awaited, mappings, moment, text
+from .objects import awaited, mappings, moment, number, text
 
 FAILED = fail(
     "image-pull-failed",
@@ -32,8 +32,12 @@ FAILED = fail(
 )
 RECOVERED = note(
     "image-pull-recovered",
-    "{image} could not be pulled for pod {pod} {minutes} minutes ago, and has been since: {said}",
+    "{image} could not be pulled for pod {pod} {ago} ago, and has been since: {said}",
 )
+BACKS_OFF = note(
+    "image-pull-back-off", "the kubelet tries again {wait} to pull {image} for pod {pod}: {tried}"
+)
+REMADE = note("pod-made-anew", "pod {pod} is made anew by its {owner} when it is deleted, and tries at once")
 NOT_RETRIEVED = note("pull-secret-not-retrieved", "the kubelet on {node} says for pod {pod}: {said}")
 WORKS = note(
     "image-pull-works-now",
@@ -45,6 +49,14 @@ BACK_OFF = re.compile(r'Back-off pulling image "[^"]*"(?:: \w+: (?P<said>.*))?',
 """What a container in back-off waits for: newer kubelets add the last error."""
 NEXT = re.compile(r", (?=rpc error: code = |failed to pull )")
 """Between the errors of several credentials (kubernetes/kubernetes, pkg/kubelet/kuberuntime/kuberuntime_image.go)."""
+
+
+FIRST_WAIT, LONGEST_WAIT = 10, 300
+"""Seconds for which the kubelet waits after the first failed pull and, doubling, at most
+(kubernetes/kubernetes, pkg/kubelet/kubelet.go: imageBackOffPeriod, MaxImageBackOff)."""
+PULLED_AGAIN = frozenset({"ErrImagePull", "ImagePullBackOff"})
+REMAKERS = frozenset({"ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet"})
+"""What makes another pod in place of one that is deleted, and counts no failure for it, as a Job does."""
 
 
 def pod_events(found: Workload, cluster: Cluster) -> Looking[PodEvents]:
@@ -72,13 +84,19 @@ def pulls(pod: Pod, events: Maybe[PodEvents], clock: Clock) -> Looking[FailedPul
     """The pod waits for no image."""
     told = events.value.by_pod.get(pod.name, ()) if events.value else ()
     images = _images(pod)
+    waiting = _waiting(pod)
     yield from failed_pulls(pod, told)
+    for image, state in waiting.items():
+        if text(state, "reason") in PULLED_AGAIN:
+            yield _back_off(pod, image, told, clock.now())
+    if waiting and pod.owner in REMAKERS:
+        yield REMADE(pod=pod.name, owner=pod.owner)
     yield from _recovered(pod, images, told, clock.now())
     for event in told[::-1]:
         if text(event, "reason") == "FailedToRetrieveImagePullSecret":
             yield NOT_RETRIEVED(node=pod.node, pod=pod.name, said=text(event, "message"))
             break
-    return FailedPulls(tuple(_waiting(pod)))
+    return FailedPulls(tuple(waiting))
 
 
 def failed_pulls(pod: Pod, told: tuple[dict[str, Any], ...]) -> Iterator[Observation]:
@@ -117,6 +135,29 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
     )
     secrets = {f"secret/{text(entry, 'name')}" for entry in mappings(pod.spec, "imagePullSecrets")}
     return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}"}))
+
+
+def _back_off(pod: Pod, image: str, told: tuple[dict[str, Any], ...], now: datetime) -> Observation:
+    """Tell when the kubelet tries again: it waits twice as long after each failure."""
+    failures = [event for event, _ in _failures(image, told)]
+    times = sum(max(1, number(event, "count"), number(event, "series", "count")) for event in failures)
+    last = max((at for event in failures if (at := _time(event))), default=None)
+    wait, tried = f"in at most {span(LONGEST_WAIT)}", "no event says when it tried last"
+    if last:
+        doubled = min(LONGEST_WAIT, FIRST_WAIT << min(times - 1, 10))
+        left = doubled - (now - last).total_seconds()
+        wait = f"in {span(left)}" if left > 0 else "at any moment"
+        once = "once" if times == 1 else f"{times} times, for the last time"
+        tried = f"it tried {once} {span((now - last).total_seconds())} ago"
+    return BACKS_OFF(image=image, pod=pod.name, wait=wait, tried=tried)
+
+
+def span(seconds: float) -> str:
+    """Write seconds as people do: `40s`, `3m20s`, `2h5m`."""
+    whole = max(0, round(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    written = ((hours, "h"), (minutes, "m"), (0 if hours else rest, "s"))
+    return "".join(f"{count}{unit}" for count, unit in written if count) or "0s"
 
 
 def errors_of(said: str) -> list[str]:
@@ -164,8 +205,9 @@ def _recovered(
             for event, said in failures:
                 at = _time(event)
                 if at and started and at <= started:
-                    minutes = max(0, round((now - at).total_seconds() / 60))
-                    yield RECOVERED(image=image, pod=pod.name, minutes=minutes, said=said)
+                    yield RECOVERED(
+                        image=image, pod=pod.name, ago=span((now - at).total_seconds()), said=said
+                    )
 
 
 def retry(pod: Pod, failed: FailedPulls, ways: Each[Route], manifests: Each[Manifest]) -> Looking[None]:
@@ -197,7 +239,7 @@ CHECKS = (
         "pod-images",
         "no pod waits for an image",
         pulls,
-        sees=(FAILED, RECOVERED, NOT_RETRIEVED),
+        sees=(FAILED, BACKS_OFF, REMADE, RECOVERED, NOT_RETRIEVED),
         each=Pod,
     ),
     Check(

@@ -2,6 +2,7 @@
 
 from acrcheck.api import (
     PODS,
+    SERVICE_ACCOUNTS,
     Check,
     Clock,
     Cluster,
@@ -25,6 +26,8 @@ from .workload import ENDED, read_pod
 
 LABEL = "com.coder.resource=true"
 """What charts and templates of both versions label workspaces with."""
+ACCOUNT = "environments"
+"""The service account of workspaces (enterprise-helm, all charts)."""
 MOST = 20
 """Pods that wait, and pull secrets, that are looked at: all are made in one way."""
 STATIC = frozenset({acr.ADMIN, acr.PRINCIPAL, acr.SCOPED_TOKEN})
@@ -71,18 +74,14 @@ def pulls(found: Workspaces, events: Maybe[PodEvents]) -> Looking[None]:
 
 
 def secrets(
-    found: Workspaces, workload: Workload, identity: Maybe[PodIdentity], cluster: Cluster, clock: Clock
+    found: Maybe[Workspaces], workload: Workload, identity: Maybe[PodIdentity], cluster: Cluster, clock: Clock
 ) -> Looking[None]:
     """The pull secrets of the workspaces are whole, and of the kind that the control plane's identity is."""
-    named = dict.fromkeys(
-        text(item, "name") for pod in found.pods for item in mappings(pod.spec, "imagePullSecrets")
-    )
-    names = [name for name in named if name]
-    if not names:
-        raise NotApplicableError("no workspace names a pull secret: the node's identity pulls for them")
-    images = _images(found)
-    for name in names[:MOST]:
-        secret = NamedSecret(name, workload.namespace, "a workspace")
+    spaces = found.value or Workspaces(())
+    named = _secret_names(spaces, workload, cluster)
+    images = _images(spaces)
+    for name, source in list(named.items())[:MOST]:
+        secret = NamedSecret(name, workload.namespace, source)
         held = yield from pull_secret(secret, images, cluster, clock)
         for entry in held.entries if identity.value and workload.coder else ():
             host = text(entry, "key").removeprefix("https://").partition("/")[0].lower()
@@ -90,6 +89,30 @@ def secrets(
             if is_acr(host) and used.kind in STATIC:
                 seen = STATIC_SECRET(secret=name, kind=used.kind, username=used.username, host=host)
                 yield seen.on(secret.subject)
+
+
+def _secret_names(spaces: Workspaces, workload: Workload, cluster: Cluster) -> dict[str, str]:
+    """Name the pull secrets of workspaces, and who names each. Raises NotApplicableError where nobody names any.
+
+    The next workspace has those of the service account too, which version 1 creates under this name.
+    """
+    if not (workload.coder or workload.coder_v2):
+        raise NotApplicableError(f"{workload.kind}/{workload.name} is not Coder's")
+    named = {
+        text(item, "name"): f"workspace pod {pod.name}"
+        for pod in spaces.pods
+        for item in mappings(pod.spec, "imagePullSecrets")
+    }
+    if workload.coder:
+        answer = cluster.get(SERVICE_ACCOUNTS, ACCOUNT, workload.namespace)
+        given = mappings(
+            {} if answer.nothing or (named and not answer.ok) else answer.value(), "imagePullSecrets"
+        )
+        named = {**{text(item, "name"): f"service account {ACCOUNT}" for item in given}, **named}
+    named.pop("", None)
+    if not named:
+        raise NotApplicableError("no workspace names a pull secret: the node's identity pulls for them")
+    return named
 
 
 def _images(found: Workspaces) -> Each[Image]:
@@ -118,7 +141,7 @@ CHECKS = (
         "the workspaces' pull secrets are whole",
         secrets,
         sees=(STATIC_SECRET, ABSENT, WRONG_TYPE, UNREADABLE, EMPTY, *FLAWS),
-        asks=(("get", "secrets"),),
+        asks=(("get", "serviceaccounts"), ("get", "secrets")),
         optional=True,
     ),
 )

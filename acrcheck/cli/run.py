@@ -33,8 +33,11 @@ Examples:
   acrcheck run --context aks-prod -n coder --workload deployment/coder
   acrcheck run --only token,registry --report json=report.json
   coder tokens create acrcheck | acrcheck run --coder-url https://coder.example.com --coder-token-file -
+  acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
+  acrcheck run --only registry --full --timeout 15m
 """
 
+VANTAGES = {"inside": "exec", "debug-container": "debug", "probe-pod": "pod", "here": "local"}
 target_options = options.together(
     options.option(
         "--workload",
@@ -58,8 +61,8 @@ target_options = options.together(
         "--coder-token-file",
         default="",
         metavar="FILE",
-        help="Read a site manager's session token from FILE, or from standard input (-).  "
-        "[env var: ACRCHECK_CODER_TOKEN, CODER_TOKEN or CODER_SESSION_TOKEN hold the token itself]",
+        help="Read a site manager's session token from FILE, or from standard input (-); else it is looked for in "
+        "ACRCHECK_CODER_TOKEN, CODER_TOKEN and CODER_SESSION_TOKEN.",
     ),
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
 )
@@ -77,6 +80,20 @@ running_options = options.together(
         "pool's kubelet pull the images; repeatable.",
     ),
     options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
+    options.option(
+        "--vantage",
+        type=click.Choice(list(VANTAGES)),
+        help="From where the registry is asked (default: the first that has the programs for it); `here` is where "
+        "acrcheck runs.",
+    ),
+    options.option(
+        "--node", default="", metavar="NAME", help="The throw-away pod's node (--vantage probe-pod)."
+    ),
+    options.option(
+        "--full",
+        is_flag=True,
+        help="Download the image's layers whole, to here, and verify their digests; let --timeout be long enough.",
+    ),
     options.option(
         "--timeout", type=options.Duration(), default="2m", show_default=True, help="For the whole run."
     ),
@@ -133,7 +150,10 @@ def _run(given: dict[str, Any]) -> int:
 
     clock, vault = SystemClock(), Vault()
     flags, target = connection_flags(given), _target(given, profile, vault)
-    with opened(flags, target, clock, os.environ, vault) as world, Progress() as progress:
+    with (
+        Progress() as progress,
+        opened(flags, target, clock, os.environ, vault, progress.received) as world,
+    ):
         chosen.metadata["cluster"] = world.connection.server
         report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
     show(report, given)
@@ -205,6 +225,11 @@ def _target(given: dict[str, Any], profile: "Profile", vault: "Vault") -> "Targe
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
+        vantage="local"
+        if given["full"] and not given["vantage"]
+        else VANTAGES.get(given["vantage"] or "", ""),
+        node=given["node"],
+        full=given["full"],
         upgrade=profile.upgrade,
         thresholds=dict(profile.thresholds),
         coder_url=given["coder_url"],

@@ -18,6 +18,7 @@ BACK_OFF = "Back-off pulling image"
 FAILED = "Error: "
 """How the event begins that has the reason for which a container waits."""
 MINUTES = 60.0
+FIRST_WAIT, LONGEST_WAIT = 10.0, 300.0
 
 
 def kubelet_may_pull(world: World) -> None:
@@ -49,9 +50,12 @@ def own_registry(world: World) -> None:
     faults.settle(world)
 
 
-def pulls(node: str = WORKER_NODE) -> Fault:
-    """The newest pod of the workload on a node pulls its image, and waits where that fails."""
-    return lambda world: _pull(world, _newest(world, node))
+def pulls(node: str = WORKER_NODE, times: int = 1) -> Fault:
+    """The newest pod of the workload on a node pulls its image so often, and waits where that fails.
+
+    Between two attempts the kubelet waits twice as long as before (pkg/kubelet/kubelet.go: imageBackOffPeriod).
+    """
+    return lambda world: _pull(world, _newest(world, node), times)
 
 
 def workspace_pulls(world: World) -> None:
@@ -59,11 +63,15 @@ def workspace_pulls(world: World) -> None:
     _pull(world, world.kubernetes.get(PODS, WORKSPACE, NAMESPACE))
 
 
-def _pull(world: World, pod: Json) -> None:
+def _pull(world: World, pod: Json, times: int = 1) -> None:
+    node, image = pod["spec"]["nodeName"], pod["spec"]["containers"][0]["image"]
     names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
-    told = Kubelet(world, pod["spec"]["nodeName"]).start(pod["spec"]["containers"][0]["image"], names).events
+    for attempt in range(1, times):
+        Kubelet(world, node).start(image, names)
+        world.clock.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+    told = Kubelet(world, node).start(image, names).events
     for event in told:
-        world.kubernetes.put(event_of(world, pod, event))
+        world.kubernetes.put(event_of(world, pod, event) | {"count": times})
     if told[-1].reason == "Failed":
         _wait(world, pod, told)
     else:

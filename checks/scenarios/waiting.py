@@ -190,7 +190,7 @@ SCENARIOS = (
             faults.scale(3),
             of_image(),
             faults.rule("reset", HOST, SYSTEM_NODE),
-            pulls(SYSTEM_NODE),
+            pulls(SYSTEM_NODE, times=5),
             works_again,
         ),
         beside=(*ROLLOUT, *RESET),

@@ -1,5 +1,6 @@
 """What the kubelet said of its pulls, read from statuses and events."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from acrcheck.api import EVENTS, CannotLookError, Each, Looking, Maybe, Vantage
 from acrcheck.azure.image import parse_image
 from acrcheck.facts import Credential, FailedPulls, Manifest, Path, Pod, PodEvents, Rollout, Route
-from checks.kubelet import CHECKS, pod_events, pulls, retry
+from checks.kubelet import CHECKS, pod_events, pulls, retry, span
 from checks.workload import pods
 from tests.checks.looking import (
     NAMESPACE,
@@ -96,6 +97,8 @@ def trying(route: Route, *, had: bool = True) -> Looking[None]:
 
 CASES: dict[tuple[str, str], Case] = {
     ("pod-images", "image-pull-failed"): lambda: telling(waiting("ErrImagePull", NOT_FOUND)),
+    ("pod-images", "image-pull-back-off"): lambda: telling(waiting()),
+    ("pod-images", "pod-made-anew"): lambda: telling(replace(waiting(), owner="ReplicaSet")),
     ("pod-images", "image-pull-recovered"): lambda: telling(
         status(running={"startedAt": stamp(30)}), failed(ago=40)
     ),
@@ -201,7 +204,7 @@ class TestAges:
         seen, fact = look(telling(status(running={"startedAt": stamp(30)}), failed(ago=40)))
 
         assert ids(seen) == ["image-pull-recovered"]
-        assert seen[0].values["minutes"] == "40"
+        assert seen[0].values["ago"] == "40m"
         assert fact == FailedPulls(())
 
     def test_a_failure_after_it_is_of_another_start(self) -> None:
@@ -213,6 +216,60 @@ class TestAges:
         odd = failed() | {"lastTimestamp": "yesterday", "eventTime": None}
 
         assert sight(telling(status(running={"startedAt": stamp(30)}), odd)) == []
+
+
+class TestBackOff:
+    """When the kubelet tries again."""
+
+    @pytest.mark.parametrize(
+        ("counts", "ago", "wait"),
+        [
+            ((1,), 0.1, "in 4s"),
+            ((1,), 1, "at any moment"),
+            ((2, 3), 1, "in 1m40s"),
+            ((6,), 1, "in 4m"),
+            ((40,), 1, "in 4m"),
+            ((400,), 1.0, "in 4m"),
+        ],
+    )
+    def test_it_waits_twice_as_long_each_time(self, counts: tuple[int, ...], ago: float, wait: str) -> None:
+        """From ten seconds to five minutes after the last attempt, whatever the errors were."""
+        events = [failed(f"error {count}", ago=ago) | {"count": count} for count in counts]
+        seen, _ = look(telling(waiting(), *events))
+        assert seen[1].values["wait"] == wait
+
+    def test_an_event_of_a_series_has_its_own_count_and_time(self) -> None:
+        """As events.k8s.io writes them."""
+        series = {"count": 3, "lastObservedTime": stamp(0.5)}
+        event = failed() | {"series": series, "count": None, "lastTimestamp": None}
+        seen, _ = look(telling(waiting(), event))
+        assert seen[1].values["wait"] == "in 10s"
+        assert seen[1].values["tried"] == "it tried 3 times, for the last time 30s ago"
+
+    def test_without_events_only_the_bound_is_known(self) -> None:
+        """It says so."""
+        seen, _ = look(telling(waiting(), readable=False))
+        assert seen[1].values["wait"] == "in at most 5m"
+        assert "no event" in seen[1].values["tried"]
+
+    def test_what_is_not_pulled_is_not_pulled_again(self) -> None:
+        """A name that is none, and the policy Never."""
+        for reason in ("InvalidImageName", "ErrImageNeverPull"):
+            assert "image-pull-back-off" not in sight(telling(waiting(reason)))
+
+    def test_only_what_is_made_anew_is_worth_deleting(self) -> None:
+        """A pod by itself is gone for good, and a Job counts a failure."""
+        for owner, anew in (("ReplicaSet", True), ("StatefulSet", True), ("Job", False), ("", False)):
+            seen = sight(telling(replace(waiting(), owner=owner)))
+            assert ("pod-made-anew" in seen) is anew
+
+    @pytest.mark.parametrize(
+        ("seconds", "written"),
+        [(-3, "0s"), (0.4, "0s"), (40, "40s"), (200, "3m20s"), (300, "5m"), (7260, "2h1m"), (7199, "1h59m")],
+    )
+    def test_spans_are_written_as_people_do(self, seconds: float, written: str) -> None:
+        """Two units at most."""
+        assert span(seconds) == written
 
 
 class TestEvents:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from acrcheck.api import PODS, CannotLookError, Looking, Maybe, NotApplicableError
+from acrcheck.api import PODS, SERVICE_ACCOUNTS, CannotLookError, Looking, Maybe, NotApplicableError
 from acrcheck.facts import PodEvents, PodIdentity, Workload, Workspaces
 from checks.workspaces import CHECKS, MOST, pulls, secrets, workspaces
 from tests.checks.looking import (
@@ -82,7 +82,7 @@ def held(
     secret = {"type": kind, "problem": problem, "entries": list(entries), "metadata": {"name": "s"}}
     answers = {("secrets", NAMESPACE, "s"): good(secret)} if there else {}
     cluster = FakeCluster(answers=answers)
-    return secrets(of(pod(spec=spec)), on or workload(), identity or known(WANTED), cluster, Clock())
+    return secrets(known(of(pod(spec=spec))), on or workload(), identity or known(WANTED), cluster, Clock())
 
 
 CASES: dict[tuple[str, str], Case] = {
@@ -192,4 +192,48 @@ def test_static_credentials_are_right_where_no_pod_identity_is_meant() -> None:
 def test_without_pull_secrets_the_nodes_pull() -> None:
     """That is no failure."""
     with pytest.raises(NotApplicableError, match="the node's identity"):
-        look(secrets(of(pod()), workload(), known(WANTED), FakeCluster(), Clock()))
+        look(secrets(known(of(pod())), workload(), known(WANTED), FakeCluster(), Clock()))
+
+
+def account(*names: str) -> Any:
+    """The service account of workspaces, which names these pull secrets."""
+    return {
+        "metadata": {"name": "environments", "namespace": NAMESPACE},
+        "imagePullSecrets": [{"name": name} for name in names],
+    }
+
+
+def test_the_service_account_of_workspaces_names_secrets_before_any_runs() -> None:
+    """What the next workspace pulls with can be seen now."""
+    cluster = FakeCluster({"serviceaccounts": [account("s", "")]})
+    ((seen,), _) = look(secrets(unknown(), workload(), known(WANTED), cluster, Clock()))
+    assert seen.id == "pull-secret-absent"
+    assert "service account environments names pull secret s" in seen.text
+
+
+def test_a_secret_that_a_pod_names_too_is_looked_at_once() -> None:
+    """The pod is the nearer one."""
+    spec = {"containers": [], "imagePullSecrets": [{"name": "s"}]}
+    cluster = FakeCluster({"serviceaccounts": [account("s")]})
+    ((seen,), _) = look(secrets(known(of(pod(spec=spec))), workload(), unknown(), cluster, Clock()))
+    assert "workspace pod coderd-1 names" in seen.text
+
+
+def test_an_account_that_may_not_be_read_matters_only_where_no_pod_names_a_secret() -> None:
+    """What can be seen is looked at all the same."""
+    answers = {("serviceaccounts", NAMESPACE, "environments"): refused(SERVICE_ACCOUNTS, NAMESPACE, "get")}
+    with pytest.raises(CannotLookError, match="get serviceaccounts in namespace coder"):
+        look(secrets(unknown(), workload(), known(WANTED), FakeCluster(answers=answers), Clock()))
+    spec = {"containers": [], "imagePullSecrets": [{"name": "s"}]}
+    found = secrets(known(of(pod(spec=spec))), workload(), unknown(), FakeCluster(answers=answers), Clock())
+    assert sight(found) == ["pull-secret-absent"]
+
+
+def test_version_2_has_no_such_account() -> None:
+    """Its templates say which one a workspace has."""
+    cluster = FakeCluster({"serviceaccounts": [account("s")]})
+    other = Workload("deployment", "coder", NAMESPACE, {}, coder=False, coder_v2=True)
+    with pytest.raises(NotApplicableError, match="no workspace names a pull secret"):
+        look(secrets(unknown(), other, unknown(), cluster, Clock()))
+    with pytest.raises(NotApplicableError, match="is not Coder's"):
+        look(secrets(unknown(), workload(coder=False), unknown(), cluster, Clock()))
