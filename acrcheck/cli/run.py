@@ -9,8 +9,10 @@ from acrcheck.azure.clouds import NAMES
 from acrcheck.cli import options
 from acrcheck.cli.errors import Session
 from acrcheck.cli.output import UNSEEN_WIDTH, look, write
+from acrcheck.cli.recording import redaction, redactor, taping
 
 if TYPE_CHECKING:
+    from acrcheck.catalogue import Checks
     from acrcheck.cluster.kubeconfig import ConnectionFlags
     from acrcheck.model import Report
     from acrcheck.profile import Profile
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 CODER_TOKENS = ("ACRCHECK_CODER_TOKEN", "CODER_TOKEN", "CODER_SESSION_TOKEN")
 """Variables that may hold a session token for Coder: our own, then those of the CLIs of version 1 and 2."""
+TAPE = options.TAPE
 HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
@@ -31,7 +34,7 @@ that are deleted again; --timeout must leave time for that.
 Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
-  acrcheck run --only token,registry --report json=report.json
+  acrcheck run --only token,registry --report json=report.json --report tape=run.tape
   coder tokens create acrcheck | acrcheck run --coder-url https://coder.example.com --coder-token-file -
   acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
   acrcheck run --only registry --full --timeout 15m
@@ -114,6 +117,7 @@ running_options = options.together(
 @options.config_file
 @target_options
 @running_options
+@redaction
 @options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
 @options.presentation
 @options.connection
@@ -133,32 +137,34 @@ def _session(ctx: click.Context, given: dict[str, Any]) -> Session:
 
 
 def _run(given: dict[str, Any]) -> int:
+    from acrcheck.bundle.tapefile import Header
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.progress import Progress
     from acrcheck.clock import SystemClock
-    from acrcheck.profile import Profile, load
     from acrcheck.run import refuse_unknown_names, run
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    profile = load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
-    chosen = _options(given, profile)
+    profile = profile_of(given, checks)
+    chosen = options_of(given, profile)
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
     from acrcheck.wire.vault import Vault
 
     clock, vault = SystemClock(), Vault()
-    flags, target = connection_flags(given), _target(given, profile, vault)
+    flags, target = connection_flags(given), target_of(given, profile, vault)
+    tapes = [path for form, path in given["reports"] if form == TAPE]
     with (
         Progress() as progress,
         opened(flags, target, clock, os.environ, vault, progress.received) as world,
     ):
         chosen.metadata["cluster"] = world.connection.server
-        report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
+        header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
+        with taping(tapes, header, redactor(given)) as tape:
+            report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
     show(report, given)
-    for form, path in given["reports"]:
-        _save(report, form, path, given["verbose"])
+    save(report, given)
     return report.exit_code
 
 
@@ -178,6 +184,13 @@ def show(report: "Report", given: dict[str, Any]) -> None:
         how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
         text = terminal.render(report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose)
         write(text, color=how.color)
+
+
+def save(report: "Report", given: dict[str, Any]) -> None:
+    """Write a report to the files that were asked for; tapes are written while the run goes on."""
+    for form, path in given["reports"]:
+        if form != TAPE:
+            _save(report, form, path, given["verbose"])
 
 
 def _save(report: "Report", form: str, path: str, verbose: int) -> None:
@@ -210,7 +223,19 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def _target(given: dict[str, Any], profile: "Profile", vault: "Vault") -> "Target":
+def profile_of(given: dict[str, Any], checks: "Checks") -> "Profile":
+    """Load the profile that was asked for; an empty one where none was."""
+    from acrcheck.catalogue import builtin_dir
+    from acrcheck.profile import Profile, load
+
+    return load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
+
+
+def target_of(given: dict[str, Any], profile: "Profile", vault: "Vault") -> "Target":
+    """Take the target out of what was given: what a flag says goes before what the profile says.
+
+    Secrets of it go into the vault.
+    """
     from acrcheck.target import Target
 
     token = _coder_token(given["coder_token_file"]) if given["coder_url"] else ""
@@ -258,7 +283,7 @@ def _coder_token(path: str) -> str:
     return token
 
 
-def _options(given: dict[str, Any], profile: "Profile") -> "Options":
+def options_of(given: dict[str, Any], profile: "Profile") -> "Options":
     """Say how the run is run: what a flag says goes before what the profile says."""
     from uuid import uuid4
 
