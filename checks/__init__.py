@@ -12,6 +12,7 @@ ORDER = (
     "workspaces",
     "registry",
     "trial",
+    "upgrade",
     "coder",
 )
 CREDENTIAL_ORDER = ("given", "registry")
@@ -43,6 +44,7 @@ LAYERS = (
     "layer",
     "coder",
     "pull",
+    "upgrade",
     "support",
 )
 THRESHOLDS: dict[str, str | int] = {"window": "2h", "replicas": 2}

@@ -27,9 +27,10 @@ LOOKS = {
             "rollout status",
             "debug",
             "port-forward",
+            "version",
         }
     ),
-    "helm": frozenset({"list", "show", "version", "get"}),
+    "helm": frozenset({"list", "show", "version", "get", "search", "history"}),
     "docker": frozenset({"pull", "build", "login", "version", "context"}),
     "az": frozenset(
         {

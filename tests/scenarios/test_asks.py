@@ -14,6 +14,7 @@ DISCOVERY = {"api-server", "permissions", "crds"}
 HERE_ONLY = {
     "login-own-pod": "asks from the pod that acrcheck runs in",
     "login-probe-pod": "asks by leave only",
+    "upgrade-pool-token": "asks by leave only",
     **dict.fromkeys(
         ("coder-api", "coder-token", "coder-flag", "coder-registry", "coder-tags"), "asks Coder from here"
     ),
