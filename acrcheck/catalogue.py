@@ -19,7 +19,7 @@ PACKAGE = "acrcheck_checks"
 GLOBALS = frozenset({"kubectl", "helm", "namespace", "workload", "name", "registry"})
 """Values that a remedy may use whatever was observed: they come from the target and the workload."""
 SEEN = frozenset({"run", "text"})
-WHO = frozenset({"cluster admin", "registry owner", "Entra admin", "anyone"})
+WHO = frozenset({"cluster admin", "registry owner", "Entra admin", "Coder site manager", "anyone"})
 PROGRAMS = frozenset(
     {
         *(

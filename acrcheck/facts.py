@@ -4,6 +4,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 
+from acrcheck import coder
 from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
 from acrcheck.cluster.reader import Answer
@@ -518,6 +519,54 @@ class AccessToken:
     def granted(self) -> str:
         """The actions, as a report names them."""
         return ", ".join(sorted(self.actions)) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspaces:
+    """The pods of Coder's workspaces that run, or wait to."""
+
+    pods: tuple[Pod, ...]
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images of their containers, each once."""
+        containers = [item for pod in self.pods for item in pod.spec.get("containers") or ()]
+        named = {item.get("image") for item in containers if isinstance(item, dict)}
+        return tuple(sorted(name for name in named if isinstance(name, str)))
+
+
+@dataclass(frozen=True, slots=True)
+class CoderApi:
+    """Coder's API answers at this address, says this version, and is of generation `v1` or `v2`."""
+
+    url: str
+    version: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoderUser:
+    """Whose session token it is: the site roles."""
+
+    roles: frozenset[str]
+
+    @property
+    def manages(self) -> bool:
+        """True when all registries and images are shown."""
+        return bool(self.roles & coder.MANAGERS)
+
+    @property
+    def audits(self) -> bool:
+        """True when the audit log may be read."""
+        return bool(self.roles & coder.AUDITORS)
+
+
+@dataclass(frozen=True, slots=True)
+class CoderEntries:
+    """Coder's entries for the registry, as they are, each with the organization that it is of."""
+
+    host: str
+    registries: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

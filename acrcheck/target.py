@@ -7,6 +7,7 @@ from typing import Any
 from acrcheck.azure.clouds import CLOUDS
 from acrcheck.azure.identity import CLIENT_ID, RESOURCE_ID, RESOURCE_ID_FORM
 from acrcheck.azure.image import ImageReferenceError, is_host, parse_image
+from acrcheck.coder import address_problem
 from acrcheck.errors import UsageError
 from acrcheck.helm.values import ValuesFiles
 from acrcheck.late import dataclass
@@ -43,6 +44,10 @@ class Target:
     """Download layers whole and verify their digests. Only from here: from inside a pod it would fill memory."""
     credential: dict[str, Any] = field(default_factory=dict)
     """A credential to try, as `acrcheck.cluster.pullsecret.credential` gives it; empty for none."""
+    coder_url: str = ""
+    """Where Coder's own API is; empty when it is not to be asked."""
+    coder_token: str = ""
+    """The handle of a session token for it."""
     values: ValuesFiles | None = None
     """Values of Coder's chart to look at."""
 
@@ -81,6 +86,7 @@ class Target:
         """Raise UsageError for an image, a registry or an identity that cannot be one, or two that contradict."""
         self._refuse_vantage()
         self._refuse_upgrade()
+        self._refuse_coder()
         image = _host(self.image)
         if self.registry and not is_host(self.registry):
             raise UsageError(
@@ -127,6 +133,15 @@ class Target:
                 "layers are downloaded whole to here only: in a pod they would fill its memory",
                 input="--full with another --vantage",
                 expected="--full --vantage here",
+            )
+
+    def _refuse_coder(self) -> None:
+        problem = address_problem(self.coder_url, token=bool(self.coder_token)) if self.coder_url else ""
+        if problem:
+            raise UsageError(
+                f"{self.coder_url} is no address of a Coder deployment: {problem}",
+                input=f"--coder-url {self.coder_url}",
+                expected="https://HOST, as in the browser's address bar up to the host",
             )
 
     def _refuse_upgrade(self) -> None:

@@ -9,9 +9,11 @@ ORDER = (
     "login",
     "pull",
     "kubelet",
+    "workspaces",
     "registry",
     "trial",
     "upgrade",
+    "coder",
 )
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
@@ -40,6 +42,7 @@ LAYERS = (
     "directory",
     "image",
     "layer",
+    "coder",
     "pull",
     "upgrade",
     "support",

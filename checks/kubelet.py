@@ -83,14 +83,10 @@ def _time(event: dict[str, Any]) -> datetime | None:
 def pulls(pod: Pod, events: Maybe[PodEvents], clock: Clock) -> Looking[FailedPulls]:
     """The pod waits for no image."""
     told = events.value.by_pod.get(pod.name, ()) if events.value else ()
-    images = {
-        text(item, "name"): text(item, "image")
-        for field in ("initContainers", "containers")
-        for item in mappings(pod.spec, field)
-    }
-    waiting = {images.get(container, ""): state for container, state in awaited(pod.status)}
+    images = _images(pod)
+    waiting = _waiting(pod)
+    yield from failed_pulls(pod, told)
     for image, state in waiting.items():
-        yield _failed(pod, image, words(image, state, told))
         if text(state, "reason") in PULLED_AGAIN:
             yield _back_off(pod, image, told, clock.now())
     if waiting and pod.owner in REMAKERS:
@@ -101,6 +97,27 @@ def pulls(pod: Pod, events: Maybe[PodEvents], clock: Clock) -> Looking[FailedPul
             yield NOT_RETRIEVED(node=pod.node, pod=pod.name, said=text(event, "message"))
             break
     return FailedPulls(tuple(waiting))
+
+
+def failed_pulls(pod: Pod, told: tuple[dict[str, Any], ...]) -> Iterator[Observation]:
+    """Tell of the images that a pod waits for, by its status and its events."""
+    for image, state in _waiting(pod).items():
+        yield _failed(pod, image, words(image, state, told))
+
+
+def _waiting(pod: Pod) -> dict[str, dict[str, Any]]:
+    """Give the images that a pod waits for, each with a container's state."""
+    images = _images(pod)
+    return {images.get(container, ""): state for container, state in awaited(pod.status)}
+
+
+def _images(pod: Pod) -> dict[str, str]:
+    """Give the images of a pod by the names of its containers."""
+    return {
+        text(item, "name"): text(item, "image")
+        for field in ("initContainers", "containers")
+        for item in mappings(pod.spec, field)
+    }
 
 
 def _failed(pod: Pod, image: str, said: str) -> Observation:

@@ -48,6 +48,7 @@ from acrcheck.facts import (
     Tokens,
     Upcoming,
     Workload,
+    Workspaces,
 )
 
 from .objects import mappings, number, text
@@ -252,7 +253,7 @@ def _elsewhere(host: str, entries: Iterable[Entry]) -> Iterator[Observation]:
     """Tell of the keys that do not match, first of all of one that was probably meant to."""
     entries = tuple(entries)
     for entry in entries:
-        why = _near(entry.key, host)
+        why = near(entry.key, host)
         if why:
             username = shlex.quote(entry.username) if entry.username else "NAME"
             yield NEAR_HOST(host=host, key=entry.key, secret=entry.secret, username=username, why=why)
@@ -260,7 +261,7 @@ def _elsewhere(host: str, entries: Iterable[Entry]) -> Iterator[Observation]:
     yield OTHER_HOSTS(host=host, keys=", ".join(sorted({entry.key for entry in entries})))
 
 
-def _near(key: str, host: str) -> str:
+def near(key: str, host: str) -> str:
     """Why a key that was probably meant for a host does not match it; empty where it was not meant for it."""
     plain = key.strip().removeprefix("https://").removeprefix("http://")
     stored, _, path = plain.partition("/")
@@ -290,10 +291,11 @@ def paths(
     keyrings: Each[Keyring],
     workload: Workload,
     wanted: Maybe[PodIdentity],
+    spaces: Maybe[Workspaces],
     target: Target,
 ) -> Looking[Each[Path]]:
     """Which registries, from where: the workload's from one pod on each node, those of its pull secrets from one."""
-    image = _image(workload, target)
+    image = _image(workload, spaces.value, target)
     host = target.registry or (image.host if image else "")
     others = dict.fromkeys(
         ring.image.reference.host for ring in keyrings if ring.credentials and ring.image.reference
@@ -348,12 +350,12 @@ def _vantage(pod: Pod, target: Target, found: dict[Subject, Vantage]) -> Vantage
     return found.get(pod.subject, Vantage("exec", pod.namespace, pod.name, pod.container, pod.node))
 
 
-def _image(workload: Workload, target: Target) -> ImageReference | None:
-    """The image named, else the workload's own from the registry."""
+def _image(workload: Workload, spaces: Workspaces | None, target: Target) -> ImageReference | None:
+    """The image named, else the workload's own from the registry, else one of Coder's workspaces."""
     texts = [target.image] if target.image else []
     for field in ("containers", "initContainers"):
         texts += [text(item, "image") for item in mappings(workload.pod_spec, field)]
-    for reference in texts:
+    for reference in (*texts, *(spaces.images if spaces else ())):
         try:
             image = parse_image(reference)
         except ImageReferenceError:

@@ -40,6 +40,7 @@ CODER_NAMES = ("coderd", "cemanager")
 """What charts 1.19–1.44 of Coder call the control plane (enterprise-helm, templates/coderd.yaml)."""
 CODER_V2 = ("app.kubernetes.io/name", "coder")
 """What charts of Coder v2 select the control plane by; the older ones' selector is another (coder/coder helm/coder)."""
+CODER_IMAGE = re.compile(r"(?:^|/)coderenvs/")
 CODER_V2_IMAGE = re.compile(r"(?:^|/)coder/coder(?::|@|$)")
 KINDS: dict[str, Resource] = {
     "deployment": DEPLOYMENTS,
@@ -271,7 +272,12 @@ def _items(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _is_coder(manifest: dict[str, Any]) -> bool:
-    return text(manifest, "spec", "selector", "matchLabels", CODER) in CODER_NAMES
+    """By the charts' selector, or by name and image where the chart is older than that (before 1.21)."""
+    containers = mappings(manifest, "spec", "template", "spec", "containers")
+    return text(manifest, "spec", "selector", "matchLabels", CODER) in CODER_NAMES or (
+        name(manifest) in CODER_NAMES
+        and any(CODER_IMAGE.search(text(container, "image")) for container in containers)
+    )
 
 
 def _is_coder_v2(manifest: dict[str, Any]) -> bool:

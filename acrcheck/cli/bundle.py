@@ -123,22 +123,22 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
     from acrcheck.cli.progress import Progress
     from acrcheck.clock import SystemClock
     from acrcheck.run import refuse_unknown_names, run
+    from acrcheck.wire.vault import Vault
 
-    checks, clock = load_checks(builtin_dir()), SystemClock()
+    checks, clock, vault = load_checks(builtin_dir()), SystemClock(), Vault()
     profile = profile_of(given, checks)
     chosen = options_of(given, profile)
     causes = load_causes(builtin_dir(), checks)
     refuse_unknown_names(checks, chosen)
     kept = path.with_name(f"{path.name}.tape")
     _refuse_left_behind(kept, path, force=force)
+    target = target_of(given, profile, vault)
     by = redactor(given)
     tapes = [str(kept), *(name for form, name in given["reports"] if form == options.TAPE)]
     try:
         with (
             Progress() as progress,
-            opened(
-                connection_flags(given), target_of(given, profile), clock, os.environ, progress.received
-            ) as world,
+            opened(connection_flags(given), target, clock, os.environ, vault, progress.received) as world,
         ):
             chosen.metadata["cluster"] = world.connection.server
             header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrcheck.cli import options
+from acrcheck.cli import options, secret
 
 if TYPE_CHECKING:
     from acrcheck.model import Report
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from acrcheck.wire.vault import Vault
 
 PASSWORD = "ACRCHECK_PASSWORD"  # noqa: S105 - the variable's name
-LONGEST = 65_536
-"""Bytes that a password, or what stands in its place, may have."""
 HELP = """Say whether a user name and password are good for an image, and for how long.
 
 IMAGE is HOST/REPOSITORY[:TAG]. The password is read from --password-file, else from the variable ACRCHECK_PASSWORD,
@@ -111,7 +109,9 @@ def _password(path: str) -> str:
     if not path and sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, err=True)
         return typed
-    password = (_read(path) if path else sys.stdin.read(LONGEST)).removesuffix("\n").removesuffix("\r")
+    password = (
+        (secret.read(path) if path else sys.stdin.read(secret.LONGEST)).removesuffix("\n").removesuffix("\r")
+    )
     if not password:
         raise UsageError(
             "there is no password",
@@ -128,7 +128,7 @@ def _configured(target: "Target", path: str, vault: "Vault") -> dict[str, Any]:
     from acrcheck.errors import UsageError
 
     try:
-        entries = read_config(_read(path), vault.keep)
+        entries = read_config(secret.read(path), vault.keep)
     except ValueError as error:
         raise UsageError(f"{path}: {error}", input=path, expected="a docker configuration file") from error
     image = parse_image(target.image)
@@ -141,16 +141,3 @@ def _configured(target: "Target", path: str, vault: "Vault") -> dict[str, Any]:
             expected=f"an entry of `auths` for {image.host}; there are {', '.join(item['key'] for item in entries)}",
         )
     return stored[taken[0]]
-
-
-def _read(path: str) -> str:
-    from acrcheck.errors import UsageError
-
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib cannot read a part
-            return file.read(LONGEST)
-    except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise UsageError(
-            f"cannot read {path}: {said}", input=path, expected="a file that can be read"
-        ) from error

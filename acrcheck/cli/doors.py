@@ -34,9 +34,12 @@ def opened(
     target: Target,
     clock: Clock,
     environ: Mapping[str, str],
+    vault: Vault,
     received: Received = lambda _, __: None,
 ) -> Iterator[Opened]:
-    """Open the doors; whatever was created through them is deleted in the end. `received` is told of downloads.
+    """Open the doors; whatever was created through them is deleted in the end.
+
+    `vault` holds the target's secrets, `received` is told of downloads.
 
     Raises UsageError for a connection that cannot be.
     """
@@ -48,7 +51,6 @@ def opened(
         kubeconfig=connection.kubeconfig,
         own_pod=connection.own_pod,
     )
-    vault = Vault()
     cluster = LiveCluster(connection, clock, vault, allow=target.allow)
     wire = LiveWire(
         cluster, vault, clock, allow=target.allow, probe_image=target.probe_image, received=received

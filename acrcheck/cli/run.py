@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from acrcheck.profile import Profile
     from acrcheck.run import Options
     from acrcheck.target import Target
+    from acrcheck.wire.vault import Vault
 
+CODER_TOKENS = ("ACRCHECK_CODER_TOKEN", "CODER_TOKEN", "CODER_SESSION_TOKEN")
+"""Variables that may hold a session token for Coder: our own, then those of the CLIs of version 1 and 2."""
 TAPE = options.TAPE
 HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
 
@@ -33,6 +36,7 @@ Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
   acrcheck run --only token,registry --report json=report.json --report tape=run.tape
+  coder tokens create acrcheck | acrcheck run --coder-url https://coder.example.com --coder-token-file -
   acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
   acrcheck run --only registry --full --timeout 15m
   acrcheck run --profile pre-upgrade --to-chart 1.44.3 --values values.yaml --allow probe-pod
@@ -52,6 +56,19 @@ target_options = options.together(
         "--identity-client-id", default="", metavar="GUID", help="The identity that must be given."
     ),
     options.option("--identity-resource-id", default="", metavar="ID", help="The same, by its resource id."),
+    options.option(
+        "--coder-url",
+        default="",
+        metavar="URL",
+        help="Ask Coder's own API too: its registry entry, its images' tags, its audit log.",
+    ),
+    options.option(
+        "--coder-token-file",
+        default="",
+        metavar="FILE",
+        help="Read a site manager's session token from FILE, or from standard input (-); else it is looked for in "
+        "ACRCHECK_CODER_TOKEN, CODER_TOKEN and CODER_SESSION_TOKEN.",
+    ),
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
 )
 upgrade_options = options.together(
@@ -156,14 +173,14 @@ def _run(given: dict[str, Any]) -> int:
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
+    from acrcheck.wire.vault import Vault
 
-    clock = SystemClock()
+    clock, vault = SystemClock(), Vault()
+    flags, target = connection_flags(given), target_of(given, profile, vault)
     tapes = [path for form, path in given["reports"] if form == TAPE]
     with (
         Progress() as progress,
-        opened(
-            connection_flags(given), target_of(given, profile), clock, os.environ, progress.received
-        ) as world,
+        opened(flags, target, clock, os.environ, vault, progress.received) as world,
     ):
         chosen.metadata["cluster"] = world.connection.server
         header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
@@ -237,9 +254,14 @@ def profile_of(given: dict[str, Any], checks: "Checks") -> "Profile":
     return load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
 
 
-def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
-    """Take the target out of what was given: what a flag says goes before what the profile says."""
+def target_of(given: dict[str, Any], profile: "Profile", vault: "Vault") -> "Target":
+    """Take the target out of what was given: what a flag says goes before what the profile says.
+
+    Secrets of it go into the vault.
+    """
     from acrcheck.target import Target
+
+    token = _coder_token(given["coder_token_file"]) if given["coder_url"] else ""
 
     return Target(
         namespace=given["namespace"],
@@ -257,7 +279,30 @@ def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
         node=given["node"],
         full=given["full"],
         **_upgrade(given, profile),
+        coder_url=given["coder_url"],
+        coder_token=vault.keep(token).handle if token else "",
     )
+
+
+def _coder_token(path: str) -> str:
+    """Read the session token for Coder's API; empty where none was given."""
+    from acrcheck.cli import secret
+    from acrcheck.errors import UsageError
+
+    if path:
+        token = secret.read(path).strip()
+    else:
+        token = next((os.environ[name].strip() for name in CODER_TOKENS if os.environ.get(name)), "")
+    if (path and not token) or any(not letter.isprintable() or letter == " " for letter in token):
+        raise UsageError(
+            "there is no session token"
+            if not token
+            else "the session token has a blank or a line break in it",
+            input=path or "the environment",
+            expected=f"one session token in --coder-token-file or in {CODER_TOKENS[0]}",
+            remedy="coder tokens create acrcheck",
+        )
+    return token
 
 
 def _upgrade(given: dict[str, Any], profile: "Profile") -> dict[str, Any]:

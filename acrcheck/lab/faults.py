@@ -23,6 +23,10 @@ from acrcheck.cluster.reader import (
 )
 from acrcheck.lab import objects
 from acrcheck.lab.azure import RoleAssignment
+from acrcheck.lab.coder import HOST as CODER_HOST
+from acrcheck.lab.coder import TOKEN as CODER_TOKEN
+from acrcheck.lab.coder import URL as CODER_URL
+from acrcheck.lab.coder import Coder, switched
 from acrcheck.lab.directory import FederatedCredential
 from acrcheck.lab.kube import CRDS, Json
 from acrcheck.lab.machines import PullSecret
@@ -32,9 +36,12 @@ from acrcheck.lab.world import (
     IMAGE,
     NAMESPACE,
     NOT_FOUND,
+    REPOSITORY,
     SYSTEM_POOL,
+    TAG,
     WORKER_POOL,
     Canned,
+    Certificate,
     Effect,
     Forbidden,
     Name,
@@ -49,6 +56,10 @@ from acrcheck.wire.pace import IMDS
 Fault = Callable[[World], None]
 HOUR = 3600.0
 PULL_SECRET = "registry-login"  # noqa: S105 - the name of one
+CODER_V2_IMAGE = "ghcr.io/coder/coder:v2.20.0"
+FIRST_SECRET = "<opaque:1>"  # noqa: S105 - the handle that a run's first secret gets
+WORKSPACE = "dev-0"
+"""The pod of a workspace."""
 POOLS = (SYSTEM_POOL, WORKER_POOL)
 SYSTEM_NODE, WORKER_NODE = f"{SYSTEM_POOL}000000", f"{WORKER_POOL}000000"
 
@@ -79,6 +90,11 @@ class Faulty:
     def __call__(self) -> World:
         """Make the world."""
         return broken(healthy(mode=self.mode, helm=self.helm), *self.faults)
+
+
+def alone(*faults: Fault) -> Callable[[], World]:
+    """How to make a healthy world with faults that go into no world that has others."""
+    return lambda: broken(healthy(), *faults)
 
 
 def settle(world: World) -> None:
@@ -262,6 +278,97 @@ def tools(*names: str) -> Fault:
         world.tools[objects.CODERD_IMAGE] = frozenset(names)
 
     return fault
+
+
+# -- Coder's own API, and its workspaces -------------------------------------------------------------
+
+
+def coder_api(**changed: Any) -> Fault:
+    """Coder's API can be asked, with a site manager's token: all is well there, but for what is changed."""
+
+    def fault(world: World) -> None:
+        world.coder = Coder(
+            registries={world.registry.login_server: "acr"},
+            repository=REPOSITORY,
+            tags=(TAG, "1.43"),
+            audit=[switched("enabled", world.clock.now() - timedelta(days=60))],
+        )
+        world.coder = replace(world.coder, **changed)
+        world.network.names[CODER_HOST] = Name(("20.81.44.90",))
+        world.network.certificates.append(Certificate((CODER_HOST,)))
+        world.session_token = CODER_TOKEN
+        world.target = replace(world.target, coder_url=CODER_URL, coder_token=FIRST_SECRET)
+
+    return fault
+
+
+def switched_off(world: World) -> None:
+    """Somebody has switched Azure registry authentication off in Coder, five hours ago; no tag was looked up since."""
+    if world.coder is not None:
+        ago = timedelta(hours=5)
+        world.coder.audit.append(switched("disabled", world.clock.now() - ago))
+        world.coder.refreshed = ago
+
+
+def session_token(token: str) -> Fault:
+    """The operator gives this session token."""
+
+    def fault(world: World) -> None:
+        world.session_token = token
+
+    return fault
+
+
+def self_signed_coder(world: World) -> None:
+    """Coder's certificate is of its own making."""
+    world.network.certificates[-1] = Certificate((CODER_HOST,), issuer=f"CN={CODER_HOST}")
+
+
+def login_before_coder(world: World) -> None:
+    """A proxy before Coder sends everybody to a login page."""
+    where = f"https://login.example/oauth2/start?rd={CODER_URL}%2F"
+    world.network.answers[CODER_HOST] = Canned(302, (("Location", where),), "")
+
+
+def workspace(*, static: bool = False, image: str = IMAGE) -> Fault:
+    """A workspace runs, as Coder makes it: with a pull secret of static credentials, or with none."""
+
+    def fault(world: World) -> None:
+        labels = {
+            "com.coder.resource": "true",
+            "com.coder.workspace.name": "dev",
+            "com.coder.username": "ada",
+        }
+        spec: Json = {"serviceAccountName": "environments", "containers": [{"name": "dev", "image": image}]}
+        if static:
+            secret = "dev-pull"  # noqa: S105 - its name
+            user, password = "labreg", "lab+AdminUser0Password1of2the3Registry4"
+            world.pull_secrets.append(
+                PullSecret(
+                    secret, NAMESPACE, {world.registry.login_server: {"username": user, "password": password}}
+                )
+            )
+            spec["imagePullSecrets"] = [{"name": secret}]
+        metadata = {"name": WORKSPACE, "namespace": NAMESPACE, "labels": labels}
+        world.kubernetes.run_pod(metadata, spec, WORKER_NODE)
+
+    return fault
+
+
+def no_image_named(world: World) -> None:
+    """The operator names no image, so the registry has to be found."""
+    world.target = replace(world.target, image="")
+
+
+def coder_v2(world: World) -> None:
+    """The control plane is Coder's of version 2."""
+    become("Deployment", "coder", label=None)(world)
+    item = world.kubernetes.get(DEPLOYMENTS, "coder", NAMESPACE)
+    container = item["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = CODER_V2_IMAGE
+    world.tools[CODER_V2_IMAGE] = frozenset({"curl", "getent"})
+    world.target = replace(world.target, workload="")
+    settle(world)
 
 
 # -- the objects of AAD Pod Identity ------------------------------------------------------------------

@@ -11,6 +11,8 @@ import httpx
 
 from acrcheck.cluster.reader import AZURE_IDENTITIES, PODS, Resource
 from acrcheck.lab.answers import Handler
+from acrcheck.lab.coder import HOST as CODER
+from acrcheck.lab.coder import Coder, CoderApi
 from acrcheck.lab.hosts import PublicHosts
 from acrcheck.lab.imds import Imds
 from acrcheck.lab.kube import KINDS, Json
@@ -139,7 +141,16 @@ class Path:
         request.extensions["server"] = self.open(place, host, seconds)
         request.extensions["client"] = self._world.network.egress
         canned = self._canned(request)
-        return giving(canned) if canned else self._hosts
+        if canned:
+            return giving(canned)
+        return (
+            CoderApi(self._coder, self._world.clock.now)
+            if host == CODER and self._world.coder
+            else self._hosts
+        )
+
+    def _coder(self) -> Coder:
+        return self._world.coder or Coder()
 
     def _break_off(self, place: Place, request: httpx.Request) -> None:
         """Raise StoppedError the first time that a flaky way is asked to carry this."""

@@ -86,6 +86,8 @@ def look(
 ) -> tuple[Report, Tape]:
     """Run the real checks on a world; what is asked is kept on the tape given, if any."""
     vault = Vault()
+    if world.session_token:
+        vault.keep(world.session_token)  # the first secret of a run: its handle is the target's
     wire = LabWire(world, vault)
     doors = Doors(LabCluster(world, vault), wire)
     try:

@@ -3,10 +3,10 @@
 Source: kubernetes/kubernetes pkg/kubelet/images/image_manager.go, kuberuntime_container.go, kubelet_pods.go.
 """
 
-from acrcheck.cluster.reader import EVENTS, NODES
+from acrcheck.cluster.reader import EVENTS, NODES, PODS
 from acrcheck.lab import faults, images, objects
 from acrcheck.lab.azure import RoleAssignment
-from acrcheck.lab.faults import WORKER_NODE, Fault
+from acrcheck.lab.faults import WORKER_NODE, WORKSPACE, Fault
 from acrcheck.lab.kube import Json, running
 from acrcheck.lab.programs.kubectl import Event
 from acrcheck.lab.programs.kubelet import Kubelet
@@ -55,24 +55,28 @@ def pulls(node: str = WORKER_NODE, times: int = 1) -> Fault:
 
     Between two attempts the kubelet waits twice as long as before (pkg/kubelet/kubelet.go: imageBackOffPeriod).
     """
+    return lambda world: _pull(world, _newest(world, node), times)
 
-    def fault(world: World) -> None:
-        pod = _newest(world, node)
-        names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
-        image = pod["spec"]["containers"][0]["image"]
-        for attempt in range(1, times):
-            Kubelet(world, node).start(image, names)
-            world.clock.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
-        told = Kubelet(world, node).start(image, names).events
-        for event in told:
-            world.kubernetes.put(event_of(world, pod, event) | {"count": times})
-        if told[-1].reason == "Failed":
-            _wait(world, pod, told)
-        else:
-            _run(world, pod)
-        world.clock.sleep(MINUTES)
 
-    return fault
+def workspace_pulls(world: World) -> None:
+    """The pod of the workspace pulls its image, and waits where that fails."""
+    _pull(world, world.kubernetes.get(PODS, WORKSPACE, NAMESPACE))
+
+
+def _pull(world: World, pod: Json, times: int = 1) -> None:
+    node, image = pod["spec"]["nodeName"], pod["spec"]["containers"][0]["image"]
+    names = [entry["name"] for entry in pod["spec"].get("imagePullSecrets") or ()]
+    for attempt in range(1, times):
+        Kubelet(world, node).start(image, names)
+        world.clock.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+    told = Kubelet(world, node).start(image, names).events
+    for event in told:
+        world.kubernetes.put(event_of(world, pod, event) | {"count": times})
+    if told[-1].reason == "Failed":
+        _wait(world, pod, told)
+    else:
+        _run(world, pod)
+    world.clock.sleep(MINUTES)
 
 
 def forgets_events(world: World) -> None:
@@ -91,8 +95,7 @@ def _wait(world: World, pod: Json, told: list[Event]) -> None:
     pod["status"]["phase"] = "Pending"
     image = pod["spec"]["containers"][0]["image"]
     pod["status"]["containerStatuses"][0]["state"] = awaiting(world, pod["spec"]["nodeName"], image, told)
-    world.deployment["status"]["readyReplicas"] -= 1
-    world.deployment["status"]["availableReplicas"] -= 1
+    _count(world, pod, -1)
 
 
 def awaiting(world: World, node: str, image: str, told: list[Event]) -> Json:
@@ -109,11 +112,17 @@ def awaiting(world: World, node: str, image: str, told: list[Event]) -> Json:
     return {"waiting": {"reason": reason, "message": message}}
 
 
+def _count(world: World, pod: Json, change: int) -> None:
+    """Count a pod of the workload that became ready, or is so no more."""
+    if pod in world.pods:
+        for field in ("readyReplicas", "availableReplicas"):
+            world.deployment["status"][field] += change
+
+
 def _run(world: World, pod: Json) -> None:
     """Have the pod run since now."""
     if pod["status"]["phase"] == "Pending":
-        world.deployment["status"]["readyReplicas"] += 1
-        world.deployment["status"]["availableReplicas"] += 1
+        _count(world, pod, 1)
     machine = world.kubernetes.get(NODES, pod["spec"]["nodeName"])
     host = next(item["address"] for item in machine["status"]["addresses"] if item["type"] == "InternalIP")
     pod["status"] = running(pod["spec"], world.kubernetes.stamp(), host, pod["status"]["podIP"])

@@ -30,6 +30,7 @@ from acrcheck.lab.azure import (
     Tenant,
 )
 from acrcheck.lab.clock import START, LabClock
+from acrcheck.lab.coder import Coder
 from acrcheck.lab.kube import Json, Kubernetes
 from acrcheck.lab.machines import Machine, PullSecret, Workstation
 from acrcheck.lab.webhook import Webhook
@@ -179,6 +180,8 @@ class World:
         machines: nodes that are not as every node is, by name.
         webhook: that of workload identity, where it is installed.
         annotations: of service accounts, by `namespace/name`.
+        coder: Coder's own API, where it can be asked.
+        session_token: what the operator gives for it.
     """
 
     clock: LabClock
@@ -200,6 +203,8 @@ class World:
     workstation: Workstation = field(default_factory=Workstation)
     webhook: Webhook | None = None
     annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    coder: Coder | None = None
+    session_token: str = ""
 
     def machine(self, node: str) -> Machine:
         """What programs find on a node."""

@@ -23,4 +23,5 @@ ORDER = (
     "pulls",
     "clients",
     "events",
+    "coder",
 )

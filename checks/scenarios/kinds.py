@@ -1,17 +1,19 @@
 """Workloads that are not Coder's, of every kind; and Coder's where something else sets its replicas."""
 
+from collections.abc import Callable
+
 from acrcheck.lab import faults
-from acrcheck.lab.faults import Faulty
+from acrcheck.lab.faults import alone
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.world import IDENTITY
+from acrcheck.lab.world import IDENTITY, World
 
 
 def _healthy(name: str, title: str, *made: faults.Fault) -> Scenario:
-    return Scenario(name, "", title, Faulty(*made), exit_code=0)
+    return Scenario(name, "", title, alone(*made), exit_code=0)
 
 
-def _unlabelled(kind: str) -> Faulty:
-    return Faulty(faults.become(kind, label=None), faults.identity_asked_for)
+def _unlabelled(kind: str) -> Callable[[], World]:
+    return alone(faults.become(kind, label=None), faults.identity_asked_for)
 
 
 SCENARIOS = (
@@ -68,49 +70,49 @@ SCENARIOS = (
         "bare-pod-label-wrong-case",
         "pod-label-wrong-case",
         "the label of a pod by itself in another letter case",
-        Faulty(faults.become("Pod", label=None, more={"aadPodIdBinding": IDENTITY})),
+        alone(faults.become("Pod", label=None, more={"aadPodIdBinding": IDENTITY})),
         mended_by=("label-pod",),
     ),
     Scenario(
         "job-label-wrong-case",
         "pod-label-wrong-case",
         "the label of a Job in another letter case",
-        Faulty(faults.become("Job", label=None, more={"aadPodIdBinding": IDENTITY})),
+        alone(faults.become("Job", label=None, more={"aadPodIdBinding": IDENTITY})),
         unmended="the template of a Job cannot be changed: it is made anew from its manifest, by whoever has that",
     ),
     Scenario(
         "cronjob-label-wrong-case",
         "pod-label-wrong-case",
         "the label of a CronJob in another letter case",
-        Faulty(faults.become("CronJob", label=None, more={"aadPodIdBinding": IDENTITY})),
+        alone(faults.become("CronJob", label=None, more={"aadPodIdBinding": IDENTITY})),
         mended_by=("patch-cronjob",),
     ),
     Scenario(
         "bare-pod-label-is-not-selector",
         "label-is-not-the-selector",
         "a pod by itself is labelled with the identity's name, in capitals",
-        Faulty(faults.become("Pod", label=IDENTITY.title())),
+        alone(faults.become("Pod", label=IDENTITY.title())),
         mended_by=("label-pod",),
     ),
     Scenario(
         "job-label-is-not-selector",
         "label-is-not-the-selector",
         "a Job's label differs from the selector in its case",
-        Faulty(faults.become("Job", label=IDENTITY.title())),
+        alone(faults.become("Job", label=IDENTITY.title())),
         unmended="the template of a Job cannot be changed: it is made anew from its manifest, by whoever has that",
     ),
     Scenario(
         "cronjob-label-is-not-selector",
         "label-is-not-the-selector",
         "a CronJob's label differs from the selector in its case",
-        Faulty(faults.become("CronJob", label=IDENTITY.title())),
+        alone(faults.become("CronJob", label=IDENTITY.title())),
         unmended="the patch is for the next run's pods",
     ),
     Scenario(
         "statefulset-on-delete",
         "label-on-some-pods",
         "a StatefulSet got the label, and waits for its pods to be deleted",
-        Faulty(faults.become("StatefulSet", label=None), faults.on_delete, faults.label_template),
+        alone(faults.become("StatefulSet", label=None), faults.on_delete, faults.label_template),
         beside=("rollout-incomplete",),
         mended_by=("replace-pods",),
     ),
@@ -118,70 +120,70 @@ SCENARIOS = (
         "statefulset-old-connections",
         "connection-older-than-nmi",
         "a StatefulSet's old connection goes past NMI",
-        Faulty(faults.become("StatefulSet"), faults.old_connections),
+        alone(faults.become("StatefulSet"), faults.old_connections),
         mended_by=("restart",),
     ),
     Scenario(
         "statefulset-on-delete-old-connections",
         "connection-older-than-nmi",
         "an old connection goes past NMI, and the StatefulSet replaces no pod by itself",
-        Faulty(faults.become("StatefulSet"), faults.on_delete, faults.old_connections),
+        alone(faults.become("StatefulSet"), faults.on_delete, faults.old_connections),
         mended_by=("replace-pods",),
     ),
     Scenario(
         "daemonset-old-connections",
         "connection-older-than-nmi",
         "a DaemonSet's old connection goes past NMI",
-        Faulty(faults.become("DaemonSet"), faults.old_connections),
+        alone(faults.become("DaemonSet"), faults.old_connections),
         mended_by=("restart",),
     ),
     Scenario(
         "job-old-connections",
         "connection-older-than-nmi",
         "a Job's old connection goes past NMI",
-        Faulty(faults.become("Job"), faults.old_connections),
+        alone(faults.become("Job"), faults.old_connections),
         mended_by=("delete-job-pods",),
     ),
     Scenario(
         "cronjob-old-connections",
         "connection-older-than-nmi",
         "an old connection of a CronJob's pods goes past NMI",
-        Faulty(faults.become("CronJob"), faults.old_connections),
+        alone(faults.become("CronJob"), faults.old_connections),
         unmended="the next run's pods open connections of their own",
     ),
     Scenario(
         "bare-pod-old-connections",
         "connection-older-than-nmi",
         "an old connection of a pod by itself goes past NMI",
-        Faulty(faults.become("Pod"), faults.old_connections),
+        alone(faults.become("Pod"), faults.old_connections),
         unmended="nothing makes the pod anew: whoever has its manifest does",
     ),
     Scenario(
         "job-nmi-down",
         "nmi-down",
         "NMI has no pod on a node of a Job",
-        Faulty(faults.become("Job"), faults.no_nmi(faults.WORKER_NODE)),
+        alone(faults.become("Job"), faults.no_nmi(faults.WORKER_NODE)),
         unmended="what keeps NMI from the node is not known",
     ),
     Scenario(
         "cronjob-nmi-down",
         "nmi-down",
         "NMI has no pod on a node of a CronJob's pods",
-        Faulty(faults.become("CronJob"), faults.no_nmi(faults.WORKER_NODE)),
+        alone(faults.become("CronJob"), faults.no_nmi(faults.WORKER_NODE)),
         unmended="what keeps NMI from the node is not known",
     ),
     Scenario(
         "bare-pod-nmi-down",
         "nmi-down",
         "NMI has no pod on the node of a pod by itself",
-        Faulty(faults.become("Pod"), faults.no_nmi(faults.SYSTEM_NODE)),
+        alone(faults.become("Pod"), faults.no_nmi(faults.SYSTEM_NODE)),
         unmended="what keeps NMI from the node is not known",
     ),
     Scenario(
         "statefulset-on-delete-nmi-down",
         "nmi-down",
         "NMI has no pod on a node of a StatefulSet that replaces no pod by itself",
-        Faulty(faults.become("StatefulSet"), faults.on_delete, faults.no_nmi(faults.WORKER_NODE)),
+        alone(faults.become("StatefulSet"), faults.on_delete, faults.no_nmi(faults.WORKER_NODE)),
         unmended="what keeps NMI from the node is not known",
     ),
 )

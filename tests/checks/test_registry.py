@@ -444,7 +444,15 @@ def chosen(*pods: Any, target: Target | None = None, manifest: Any = None, **fac
     owned: Each[OwnToken] = facts.get("owned", Each())
     nodes: Maybe[Nodes] = facts.get("nodes", unknown())
     looking = paths(
-        each(*pods), asked, owned, nodes, keyrings, workload(manifest), known(WANTED), target or Target()
+        each(*pods),
+        asked,
+        owned,
+        nodes,
+        keyrings,
+        workload(manifest),
+        known(WANTED),
+        unknown(),
+        target or Target(),
     )
     return list(look(looking)[1])
 

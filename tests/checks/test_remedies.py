@@ -11,13 +11,24 @@ PROGRAMS = frozenset(
     {
         *("kubectl", "helm", "az", "docker", "docker-credential-HELPER", "curl", "getent", "openssl", "jq"),
         *("grep", "sed", "sort", "uniq", "base64", "od", "tail", "wc", "date", "ls", "journalctl", "cat"),
-        "acrcheck",
+        *("acrcheck", "coder"),
     }
 )
 """What documents may start; of these only kubectl, helm, az and docker can change anything."""
 LOOKS = {
     "kubectl": frozenset(
-        {"get", "describe", "logs", "exec", "auth", "api-resources", "rollout status", "debug", "version"}
+        {
+            "get",
+            "describe",
+            "logs",
+            "exec",
+            "auth",
+            "api-resources",
+            "rollout status",
+            "debug",
+            "port-forward",
+            "version",
+        }
     ),
     "helm": frozenset({"list", "show", "version", "get", "search", "history"}),
     "docker": frozenset({"pull", "build", "login", "version", "context"}),
@@ -37,6 +48,7 @@ CHANGES = {
         }
     ),
     "helm": frozenset({"upgrade", "registry"}),
+    "coder": frozenset({"tokens"}),
     "az": frozenset(
         {
             *("create", "update", "add", "assign", "remove", "set", "import", "upgrade", "reset", "generate"),

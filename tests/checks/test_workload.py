@@ -663,6 +663,27 @@ def test_what_has_no_replicas_is_not_scaled() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "image", "coder"),
+    [
+        ("cemanager", "docker.io/coderenvs/coder-service:1.19.0", True),
+        ("coderd", "mirror.example/coderenvs/coder-service:1.20.0", True),
+        ("cemanager", "docker.io/other/thing:1", False),
+        ("web", "docker.io/coderenvs/coder-service:1.19.0", False),
+    ],
+)
+def test_a_chart_without_the_label_is_known_by_name_and_image(name: str, image: str, coder: bool) -> None:
+    """Both are needed: other programs of Coder's have images of the same kind."""
+    manifest = deployment(
+        metadata={"name": name},
+        selector={"matchLabels": {"app": name}},
+        template={"spec": {"containers": [{"name": name, "image": image}]}},
+    )
+    cluster = FakeCluster({"deployments": [manifest]})
+    named = Target(namespace=NAMESPACE, workload=f"deployment/{name}")
+    assert look(workload(SERVER, cluster, named))[1].coder is coder
+
+
+@pytest.mark.parametrize(
     "manifest",
     [
         v2(),

@@ -90,6 +90,8 @@ PULLED = "test_pulls stages a pull that fails for it, beside pods that are well,
 CANNED = "nobody gives this answer on the way to the registry of a workload whose image is there"
 CLOCK = "the operator's clock is the machine's"
 IMAGES = "no image of the test cluster has these programs and no others"
+KINDS = "no stage has a workload that is not Coder's, or an autoscaler"
+CODER = "no stage has a Coder that answers; the installed command asks one on a socket without a cluster"
 MACHINES = "needs a node whose disk, program, or DNS server is another one"
 EVENTS = "the API server of the test cluster keeps its events for an hour"
 UNSTAGED = {
@@ -172,6 +174,62 @@ UNSTAGED = {
             "pull-secret-principal-secret-old",
         ),
         PULLED,
+    ),
+    **dict.fromkeys(
+        (
+            "deployment",
+            "statefulset",
+            "daemonset",
+            "job",
+            "cronjob",
+            "bare-pod",
+            "named-by-pod",
+            "autoscaled",
+            "statefulset-label-missing",
+            "daemonset-label-missing",
+            "job-label-missing",
+            "cronjob-label-missing",
+            "bare-pod-label-missing",
+            "bare-pod-label-wrong-case",
+            "job-label-wrong-case",
+            "cronjob-label-wrong-case",
+            "bare-pod-label-is-not-selector",
+            "job-label-is-not-selector",
+            "cronjob-label-is-not-selector",
+            "statefulset-on-delete",
+            "statefulset-old-connections",
+            "statefulset-on-delete-old-connections",
+            "daemonset-old-connections",
+            "job-old-connections",
+            "cronjob-old-connections",
+            "bare-pod-old-connections",
+            "job-nmi-down",
+            "cronjob-nmi-down",
+            "bare-pod-nmi-down",
+            "statefulset-on-delete-nmi-down",
+        ),
+        KINDS,
+    ),
+    **dict.fromkeys(
+        (
+            "coder-api",
+            "coder-workspaces",
+            "coder-v2",
+            "coder-flag-off",
+            "coder-flag-unknown",
+            "coder-tags-stale",
+            "coder-registry-missing",
+            "coder-registry-wrong-host",
+            "coder-registry-with-scheme",
+            "coder-static-credentials",
+            "workspace-tag-not-found",
+            "coder-token-expired",
+            "coder-role-too-low",
+            "coder-url-is-v2",
+            "coder-login-page",
+            "coder-self-signed",
+        ),
+        CODER,
     ),
     **dict.fromkeys(
         (

@@ -20,6 +20,7 @@ READING = [
     {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets"], "verbs": ["get", "list"]},
+    {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["list"]},
     {"apiGroups": [""], "resources": ["pods/log", "secrets", "serviceaccounts"], "verbs": ["get"]},
 ]
 EXEC = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}

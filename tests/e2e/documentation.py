@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-IN_UI = "it is seen in Coder only"
+INDIRECT = "where the audit log does not go back so far"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Instruction:
     text: str
     proofs: tuple[tuple[str, str], ...] = ()
     by_hand: str = ""
-    """Why no check proves it, and where to look."""
+    """Why no check proves it, or not always, and where to look."""
 
 
 PAGE = (
@@ -36,7 +36,8 @@ PAGE = (
     ),
     Instruction(
         "enable the feature flag (alpha)",
-        by_hand=f"{IN_UI}: *Manage > Admin > Infrastructure > Azure Registry Authentication* "
+        (("coder-flag", "coder-flag-off"),),
+        INDIRECT + ": *Manage > Admin > Infrastructure > Azure Registry Authentication* "
         "(since 1.31 *Azure Container Registry authentication*)",
     ),
     Instruction(
@@ -70,15 +71,19 @@ PAGE = (
     ),
     Instruction(
         "add the registry: its name and its address",
-        by_hand=f"{IN_UI}, in the list of registries; the address is the image's host, without `https://`",
+        (("coder-registry", "coder-registry-missing"), ("coder-registry", "coder-registry-wrong-host")),
     ),
     Instruction(
         "add the registry: its kind, with a user name and password or without",
-        by_hand=f"{IN_UI}; `acrcheck creds` says beforehand whether a password is good",
+        by_hand="Coder's API is not known to tell it; `acrcheck creds` says whether a password is good",
     ),
     Instruction(
         "import the image",
-        (("registry-manifest", "tag-missing"), ("pod-images", "waits-for-missing-tag")),
+        (
+            ("registry-manifest", "tag-missing"),
+            ("pod-images", "waits-for-missing-tag"),
+            ("coder-tags", "coder-tags-stale"),
+        ),
     ),
 )
 

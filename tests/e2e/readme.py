@@ -1,6 +1,7 @@
-"""Writes what the README shows: the output of commands, and two tables.
+"""Writes what the README shows: the output of commands, and tables.
 
-One is of the permissions that the checks ask for, one of the documentation's instructions and what proves each.
+They are of the permissions that the checks ask for, of the documentation's instructions with what proves each, and of
+what today's tools say.
 
 With `--check` it only compares, and says what differs. Times are compared as if all were alike.
 """

@@ -15,6 +15,9 @@ HERE_ONLY = {
     "login-own-pod": "asks from the pod that acrcheck runs in",
     "login-probe-pod": "asks by leave only",
     "upgrade-pool-token": "asks by leave only",
+    **dict.fromkeys(
+        ("coder-api", "coder-token", "coder-flag", "coder-registry", "coder-tags"), "asks Coder from here"
+    ),
 }
 PATH = re.compile(
     r"/api(?:s/(?P<group>[^/]+))?/v[12](?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"

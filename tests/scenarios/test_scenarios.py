@@ -147,6 +147,7 @@ def test_no_secret_leaves(scenario: Scenario) -> None:
     for output in outputs:
         assert not re.search(r"eyJ[\w-]{8,}\.", output)
         assert "sig=" not in output
+        assert not live.world.session_token or live.world.session_token not in output
         assert not [signature for signature in signatures if signature in output]
 
 
