@@ -19,7 +19,7 @@ from acrcheck.api import (
     note,
 )
 from acrcheck.azure.image import ImageReferenceError, parse_image
-from acrcheck.facts import FailedPulls, Manifest, Pod, PodEvents, Route, Workload
+from acrcheck.facts import KUBELET, FailedPulls, Manifest, Pod, PodEvents, Route, Workload
 
 from .objects import awaited, mappings, moment, number, text
 
@@ -117,7 +117,7 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
         evidence={"errors": errors} if errors[1:] else {},
     )
     secrets = {f"secret/{text(entry, 'name')}" for entry in mappings(pod.spec, "imagePullSecrets")}
-    return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}"}))
+    return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}", KUBELET}))
 
 
 def _back_off(pod: Pod, image: str, told: tuple[dict[str, Any], ...], now: datetime) -> Observation:

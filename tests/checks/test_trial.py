@@ -191,7 +191,7 @@ def test_a_pool_without_a_node_that_may_is_unknown() -> None:
         "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}],
     }
     (trial,) = chosen(pressed, node("b", spec=cordoned))
-    assert (trial.node, trial.subject.scope) == ("", frozenset({"pool/user", f"image/{TEXT}"}))
+    assert (trial.node, trial.subject.scope) == ("", frozenset({"pool/user", f"image/{TEXT}", "identity/kubelet"}))
     with pytest.raises(CannotLookError, match="a: it has DiskPressure; b: it is cordoned"):
         look(trying(came(), trial))
     assert chosen(pressed, node("b"))[0].node == "b"

@@ -97,6 +97,10 @@ UNSTAGED = {
     "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
     **dict.fromkeys(
         (
+            "both-identities-pull",
+            "nodes-pull-coderd-does-not",
+            "coderd-pulls-nodes-do-not",
+            "neither-identity-pulls",
             "pull-fails-on-full-disk",
             "pull-not-tried-under-pressure",
             "pull-works-for-a-throw-away-pod",
