@@ -4,11 +4,11 @@ from acrcheck.lab import faults
 from acrcheck.lab.faults import SYSTEM_NODE, WORKER_NODE, Faulty
 from acrcheck.lab.machines import Machine
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.waiting import own_registry, pulls
+from acrcheck.lab.waiting import own_registry, pull_policy, pulls
 from acrcheck.lab.world import HOST, OBJECT_ID, World
 
 from .pulls import APPLICATION, REFUSED
-from .waiting import NOBODY, NODES_OWN, RESET, ROLLOUT, Waiting, disk_full, works_again
+from .waiting import KEPT, NOBODY, NODES_OWN, RESET, ROLLOUT, Waiting, disk_full, works_again
 
 LEAVE = faults.target(image="", allow=frozenset({"probe-pod"}))
 """The workload's own images are tried, with leave for throw-away pods."""
@@ -63,6 +63,15 @@ SCENARIOS = (
         "with leave: the pod identity may pull, and the nodes' own has no role",
         Waiting(own_registry, _nodes_may_not, LEAVE),
         among=NOBODY,
+        unmended=NODES_OWN,
+    ),
+    Scenario(
+        "nodes-do-not-pull-what-they-have",
+        "registry-credential-not-sent",
+        "with leave: coderd runs from an image that its nodes have, and could not pull any more",
+        Waiting(own_registry, pull_policy("IfNotPresent"), _nodes_may_not, LEAVE),
+        among=NOBODY,
+        beside=KEPT,
         unmended=NODES_OWN,
     ),
     Scenario(
