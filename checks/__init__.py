@@ -1,6 +1,18 @@
 """What acrcheck knows: the checks, in the order shown, and the layers, in the order in which they hide each other."""
 
-ORDER = ("cluster", "workload", "label", "binding", "token", "login", "pull", "kubelet", "registry", "trial")
+ORDER = (
+    "cluster",
+    "workload",
+    "label",
+    "binding",
+    "token",
+    "login",
+    "pull",
+    "kubelet",
+    "registry",
+    "trial",
+    "upgrade",
+)
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
 VALUES_ORDER = ("valuesfiles", "values")
@@ -29,6 +41,7 @@ LAYERS = (
     "image",
     "layer",
     "pull",
+    "upgrade",
     "support",
 )
 IDENTITIES = {

@@ -15,6 +15,7 @@ ORDER = (
     "pull_secrets",
     "waiting",
     "trial",
+    "upgrade",
     "operator",
     "federation",
     "principals",
