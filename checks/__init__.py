@@ -1,6 +1,19 @@
 """What acrcheck knows: the checks, in the order shown, and the layers, in the order in which they hide each other."""
 
-ORDER = ("cluster", "workload", "label", "binding", "token", "login", "pull", "kubelet", "registry", "trial")
+ORDER = (
+    "cluster",
+    "workload",
+    "release",
+    "values",
+    "label",
+    "binding",
+    "token",
+    "login",
+    "pull",
+    "kubelet",
+    "registry",
+    "trial",
+)
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
 VALUES_ORDER = ("valuesfiles", "values")
@@ -8,6 +21,7 @@ VALUES_ORDER = ("valuesfiles", "values")
 LAYERS = (
     "cluster",
     "workload",
+    "values",
     "label",
     "webhook",
     "binding",

@@ -70,7 +70,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("values-cloud", "values-arm-endpoint-missing"): lambda: about.cloud(
         given("coderd: {image: team.azurecr.us/coder/coderd:1}"), Target()
     ),
-    ("values-made", "values-made"): lambda: about.made(given("")),
+    ("values-keys", "values-made"): lambda: about.keys(given("")),
+    ("values-keys", "values-image-of-other-version"): lambda: about.keys(
+        given("envbox: {image: 'docker.io/coderenvs/envbox:1.43.0'}")
+    ),
     ("values-files", "values-key-twice"): lambda: in_files("a: 1\na: 2\n"),
     ("values-files", "values-second-document"): lambda: in_files("a: 1\n---\nb: 2\n"),
     ("values-files", "values-template"): lambda: in_files("a: '{{ .x }}'\n"),
@@ -168,14 +171,14 @@ def test_https_through_a_proxy_leaves_token_requests_alone() -> None:
 @pytest.mark.parametrize(
     ("version", "kind", "effect"),
     [
-        ("1.26.0", "values-key-deprecated", "makes the Deployment's name cemanager"),
+        ("1.26.0", "values-key-deprecated", "names the Deployment cemanager"),
         ("1.27.0", "values-key-removed", "does not read it"),
         ("1.28.0", "values-key-removed", "the chart fails"),
     ],
 )
 def test_what_an_old_key_does_is_told_by_version(version: str, kind: str, effect: str) -> None:
     """It still works, is passed over, or makes the upgrade fail."""
-    (seen,), _ = look(about.keys(given("cemanager:\n  image: x\n", version)))
+    (seen, _), _ = look(about.keys(given("cemanager:\n  image: x\n", version)))
     assert seen.id == kind
     assert effect in seen.text
     assert seen.evidence["edits"] == [{"op": "move", "from": ["cemanager"], "to": ["coderd"]}]
@@ -224,6 +227,5 @@ def test_sound_values_have_nothing_against_them() -> None:
         *sight(about.proxy(found, target)),
         *sight(about.shapes(found)),
         *sight(about.cloud(found, target)),
-        *sight(about.made(found)),
     ]
     assert seen == ["values-labelled", "values-made"]

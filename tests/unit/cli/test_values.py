@@ -152,4 +152,4 @@ def test_the_charts_version_decides_what_is_read(tmp_path: Path) -> None:
     path.write_text(MENDED)
     result = called(path, "--chart-version", "1.25.3")
     assert result.exit_code == 1
-    assert "chart 1.25.3 does not read coderd.extraLabels: the label comes with chart 1.26.0" in result.stdout
+    assert "coderd.extraLabels is read since chart 1.26.0, not by 1.25.3" in result.stdout
