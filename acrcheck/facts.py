@@ -235,6 +235,8 @@ class Node:
     scale_set: str
     os: str
     arch: str
+    public: tuple[str, ...] = ()
+    """Its own addresses outside of the cluster; most nodes have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +408,8 @@ class Path:
     platforms: tuple[tuple[str, str], ...] = ()
     """Operating system and architecture of the node it begins at, then those of the workload's other nodes; empty
     where that is not known."""
+    public: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    """The public addresses of the workload's nodes, by their names; None where the nodes are not known."""
 
     @property
     def name(self) -> str:
@@ -443,6 +447,8 @@ class Route:
     path: Path
     image: ImageReference | None
     credentials: tuple[Credential, ...] = ()
+    shared: Subject | None = None
+    """Of the token, where one is for several images of a repository; None where it is for this route alone."""
 
     @property
     def platforms(self) -> tuple[tuple[str, str], ...]:
@@ -457,6 +463,18 @@ class Route:
         secrets = (f"secret/{item.secret}" for item in self.credentials)
         place = frozenset({*self.path.place, f"image/{self.image}", *secrets})
         return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one token is asked for: path × repository × credentials. The first of the routes that it is for."""
+
+    route: Route
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about; by this a route finds its token."""
+        return self.route.shared or self.route.subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ class Target:
     """The kubeconfig's path when it is not the default one: printed commands name it."""
     own_pod: str = ""
     """`namespace/name` when acrcheck itself runs in a pod of the cluster."""
+    vantage: str = ""
+    """From which kind of place the registry is asked: `exec`, `debug`, `pod` or `local`; empty for the first that
+    has the programs for it."""
+    node: str = ""
+    """The node of the short-lived pod, where it is not to be that of a pod of the workload."""
     full: bool = False
     """Download layers whole and verify their digests. Only from here: from inside a pod it would fill memory."""
     credential: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +78,7 @@ class Target:
 
     def refuse_malformed(self) -> None:
         """Raise UsageError for an image, a registry or an identity that cannot be one, or two that contradict."""
+        self._refuse_vantage()
         image = self._image_host()
         if self.registry and not is_host(self.registry):
             raise UsageError(
@@ -98,6 +104,28 @@ class Target:
                     expected=expected,
                     remedy="az identity list -o table --query '[].{client:clientId,resource:id}'",
                 )
+
+    def _refuse_vantage(self) -> None:
+        """Raise UsageError for a place that nothing can be asked from, by what else was said."""
+        leave = {"debug": "debug-container", "pod": "probe-pod"}.get(self.vantage, "")
+        if leave and leave not in self.allow:
+            raise UsageError(
+                f"without leave no {leave.replace('-', ' ')} is created to ask from",
+                input=f"--vantage {leave}",
+                expected=f"--allow {leave} beside it",
+            )
+        if self.node and self.vantage != "pod":
+            raise UsageError(
+                "only a throw-away pod can be on a node of your choice",
+                input=f"--node {self.node}",
+                expected="--vantage probe-pod --allow probe-pod beside it",
+            )
+        if self.full and self.vantage not in {"", "local"}:
+            raise UsageError(
+                "layers are downloaded whole to here only: in a pod they would fill its memory",
+                input="--full with another --vantage",
+                expected="--full --vantage here",
+            )
 
     def _image_host(self) -> str:
         if not self.image:

@@ -244,6 +244,11 @@ def nodes(pods: Each[Pod], cluster: Cluster) -> Looking[Nodes]:
             _scale_set(item),
             labels.get("kubernetes.io/os", "linux"),
             labels.get("kubernetes.io/arch", "amd64"),
+            tuple(
+                text(entry, "address")
+                for entry in mappings(item, "status", "addresses")
+                if text(entry, "type") == "ExternalIP"
+            ),
         )
         found[host] = node
         subject = node_subject(host)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from acrcheck.api import (
     Clock,
+    Each,
     Failure,
     Looking,
     NotApplicableError,
@@ -27,7 +28,7 @@ from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.facts import AccessToken, Manifest, Route
 
 from .asking import is_private
-from .manifests import CORRUPT, NO_PLATFORM, ToldError, need_image
+from .manifests import CORRUPT, NO_PLATFORM, ToldError, need_image, need_token
 from .objects import text
 from .sending import REFUSING, TOO_MANY, Client, authorized, refusal
 
@@ -60,9 +61,11 @@ OK, PARTIAL, NOT_FOUND = 200, 206, 404
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-def config(route: Route, token: AccessToken, found: Manifest, wire: Wire, clock: Clock) -> Looking[None]:
+def config(
+    route: Route, tokens: Each[AccessToken], found: Manifest, wire: Wire, clock: Clock
+) -> Looking[None]:
     """The image's config is really downloaded, is what its digest says, and is for the nodes' platforms."""
-    blobs = _Blobs(need_image(route), token, Client(route.path, wire, clock))
+    blobs = _Blobs(need_image(route), need_token(route, tokens), Client(route.path, wire, clock))
     for digest, size in found.configs:
         request = acr.config_request(route.path.host, blobs.image.repository, digest)
         try:
@@ -78,7 +81,7 @@ def config(route: Route, token: AccessToken, found: Manifest, wire: Wire, clock:
 
 
 def layer(
-    route: Route, token: AccessToken, found: Manifest, wire: Wire, clock: Clock, target: Target
+    route: Route, tokens: Each[AccessToken], found: Manifest, wire: Wire, clock: Clock, target: Target
 ) -> Looking[None]:
     """The first bytes of each layer are really downloaded, through the redirect: of the first twenty layers at most.
 
@@ -87,7 +90,7 @@ def layer(
     if not found.layers:
         raise NotApplicableError("the image has no layer")
     client = Client(route.path, wire, clock)
-    blobs = _Blobs(need_image(route), token, client)
+    blobs = _Blobs(need_image(route), need_token(route, tokens), client)
     read: dict[str, list[int]] = {}
     try:
         for place, (digest, size) in enumerate(found.layers[: None if target.full else MOST_LAYERS], 1):
@@ -162,7 +165,7 @@ class _Blobs:
             raise ToldError
         # Elsewhere than at the registry a refusal is the storage's, in words of its own.
         if host == self.client.path.host or answer.status == TOO_MANY:
-            refused = tuple(refusal(answer, host, tries))
+            refused = tuple(refusal(answer, self.client.path, host, tries))
             yield from refused
             if refused:
                 raise ToldError

@@ -12,11 +12,12 @@ NO_END = note(
     "credential-end-unknown", "the registry does not say until when a {kind} is good: {where}", "username"
 )
 WHERE = {
-    acr.ADMIN: "it is until somebody regenerates it",
+    acr.ADMIN: "it is until somebody regenerates it, or turns the account off",
     acr.PRINCIPAL: "az ad app credential list --id {username} --query '[].endDateTime'",
     acr.SCOPED_TOKEN: "az acr token show --registry {registry} --name {username} --query credentials.passwords",
 }
 """Where the end of a credential can be read, by its kind."""
+OTHERWHERE = "whoever issued it knows"
 SOURCE = "the given credential"
 
 
@@ -27,8 +28,8 @@ def given(target: Target, clock: Clock) -> Looking[Each[Keyring]]:
     entry = {"key": reference.host, **target.credential}
     yield from flaws(SOURCE, "SECRET", entry, clock.now())
     used = credential(entry, reference.host, source=SOURCE)
-    where = WHERE.get(used.kind, "")
-    if where and not mapping(entry, "claims"):
+    where = WHERE.get(used.kind, OTHERWHERE)
+    if not mapping(entry, "claims"):
         registry = reference.host.partition(".")[0]
         yield NO_END(
             kind=used.kind,

@@ -12,6 +12,7 @@ from acrcheck.api import (
     Maybe,
     NotApplicableError,
     Observation,
+    Request,
     Response,
     Target,
     Trouble,
@@ -21,11 +22,29 @@ from acrcheck.api import (
     note,
     warn,
 )
-from acrcheck.azure.arm import PAGES, leads_away, subscriptions_request
-from acrcheck.azure.clouds import Cloud, cloud_of
+from acrcheck.azure.arm import (
+    PAGES,
+    is_registry_of,
+    leads_away,
+    registries_request,
+    registry_request,
+    subscriptions_request,
+)
+from acrcheck.azure.clouds import Cloud, cloud_of, is_acr
 from acrcheck.azure.imds import listen, token_request
 from acrcheck.azure.sdk import managed_identity_token
-from acrcheck.facts import Identity, Login, Nmis, OwnToken, Pod, PodIdentity, Tokens
+from acrcheck.facts import (
+    AccessToken,
+    Challenged,
+    Identity,
+    Login,
+    Nmis,
+    OwnToken,
+    Path,
+    Pod,
+    PodIdentity,
+    Tokens,
+)
 
 from . import asking
 from .objects import mapping, mappings, text
@@ -53,6 +72,17 @@ PROBE_WRITES = note(
     "probe-pod-makes-mic-write",
     "standard mode: MIC assigns the identity for the throw-away pod too (scale set write)",
 )
+MODES = {
+    "AbacRepositoryPermissions": note(
+        "role-mode-abac",
+        "{host} judges by permissions on repositories (ABAC): AcrPull counts for nothing there",
+    ),
+    "LegacyRegistryPermissions": note(
+        "role-mode-legacy", "{host} judges by roles on the registry: AcrPull counts there"
+    ),
+}
+"""What a registry's role mode means, by its name in ARM."""
+MOST_SUBSCRIPTIONS = 5
 
 
 def login(pod: Pod, own: OwnToken, identity: Maybe[Identity], wire: Wire, target: Target) -> Looking[Login]:
@@ -205,6 +235,42 @@ def own_pod(identities: Each[Identity], wire: Wire, target: Target) -> Looking[N
         yield LOGGED_IN(count=len(subscriptions), first=subscriptions[0].get("displayName", ""))
 
 
+def role_mode(
+    path: Path,
+    challenged: Challenged,
+    tokens: Each[AccessToken],
+    logins: Each[Login],
+    wire: Wire,
+    target: Target,
+) -> Looking[None]:
+    """Where the registry does not let the identity pull: by which kind of roles it judges, if that may be read."""
+    del challenged
+    own = path.tokens
+    if own is None or own.arm is None or not own.arm.token or not is_acr(path.host):
+        raise NotApplicableError("the registry is not asked with a token that Azure Resource Manager takes")
+    if any(subject == path.subject for subject, _ in tokens.items):
+        raise NotApplicableError("the registry lets the identity pull")
+    cloud = cloud_of(target.cloud, path.host)
+    shown = {text(item, "subscriptionId"): None for login in logins for item in login.subscriptions}
+    for subscription in list(shown)[:MOST_SUBSCRIPTIONS]:
+        found = _arm(wire, own.vantage, registries_request(cloud, own.arm.token, subscription))
+        for name in (text(item, "id") for item in mappings(found, "value")):
+            if not is_registry_of(name, path.host):
+                continue
+            registry = _arm(wire, own.vantage, registry_request(cloud, own.arm.token, name))
+            mode = text(registry, "properties", "roleAssignmentMode")
+            if text(registry, "properties", "loginServer").lower() == path.host and mode in MODES:
+                yield MODES[mode](host=path.host)
+                return
+    raise NotApplicableError("no subscription shows the registry to the identity")
+
+
+def _arm(wire: Wire, vantage: Vantage, request: Request) -> dict[str, Any]:
+    """Give what ARM answers; empty where it gives nothing: that may be for want of a role."""
+    answer = wire.request(vantage, request)
+    return {} if isinstance(answer, Failure) or answer.status != OK else answer.json() or {}
+
+
 CHECKS = (
     Check(
         "login",
@@ -226,6 +292,15 @@ CHECKS = (
         "it would in acrcheck's own pod too",
         own_pod,
         sees=(OWN_POD_FAILED, ARM_REFUSED, ARM_ODD, ARM_UNREACHABLE, ARM_UNTRUSTED, LOGGED_IN),
+        optional=True,
+    ),
+    Check(
+        "registry-role-mode",
+        "by which roles the registry judges the identity is known",
+        role_mode,
+        sees=tuple(MODES.values()),
+        each=Path,
+        asks=asking.EXEC,
         optional=True,
     ),
 )

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from acrcheck.api import Clock, Looking, NotApplicableError, Response, Wire, fail
+from acrcheck.api import Clock, Each, Looking, NotApplicableError, Response, Wire, fail
 from acrcheck.azure import registry as acr
 from acrcheck.azure.image import ImageReference
-from acrcheck.facts import AccessToken, Manifest, Route
+from acrcheck.facts import AccessToken, Claim, Manifest, Route
 
 from .objects import mapping, mappings, number, text
 from .sending import SENDING, Client, authorized
@@ -56,8 +56,18 @@ def need_image(route: Route) -> ImageReference:
     return route.image
 
 
-def manifest(route: Route, token: AccessToken, wire: Wire, clock: Clock) -> Looking[Manifest | None]:
+def need_token(route: Route, tokens: Each[AccessToken]) -> AccessToken:
+    """Give the route's token, or one that it shares. Raises NotApplicableError where the registry gave none."""
+    wanted = Claim(route).subject
+    for subject, token in tokens.items:
+        if subject == wanted:
+            return token
+    raise NotApplicableError(f"no token for {wanted.name}", blocked_by="registry-scope")
+
+
+def manifest(route: Route, tokens: Each[AccessToken], wire: Wire, clock: Clock) -> Looking[Manifest | None]:
     """The image is there, for the platform of each node."""
+    token = need_token(route, tokens)
     reader = _Reader(need_image(route), token, Client(route.path, wire, clock))
     try:
         head = yield from reader.fetch("HEAD", reader.image.reference)

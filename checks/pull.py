@@ -20,6 +20,7 @@ from acrcheck.api import (
     Maybe,
     NotApplicableError,
     Observation,
+    Subject,
     Target,
     Vantage,
     fail,
@@ -294,26 +295,31 @@ def paths(
     if not host and not others:
         raise NotApplicableError("no registry is known: name one with --registry or --image")
     vantages = {subject: given.vantage for subject, given in asked.items}
+    public = tuple((node.name, node.public) for node in nodes.value.by_name.values()) if nodes.value else None
     tokens = dict(owned.items)
     platforms = {
         name: (node.os, node.arch) for name, node in (nodes.value.by_name if nodes.value else {}).items()
     }
     every = tuple(dict.fromkeys(platforms.values()))
     chosen: dict[str, Path] = {}
-    for pod in sorted(pods, key=lambda pod: (pod.subject not in tokens, pod.name)):
-        if pod.exec_problem or pod.node in chosen:
+    for pod in sorted(pods, key=lambda pod: (pod.node != target.node, pod.subject not in tokens, pod.name)):
+        if pod.exec_problem:
             continue
-        inside = Vantage("exec", pod.namespace, pod.name, pod.container, pod.node)
-        chosen[pod.node] = Path(
-            pod=pod.name,
-            node=pod.node,
-            vantage=vantages.get(pod.subject, inside),
+        vantage = _vantage(pod, target, vantages)
+        node = vantage.node or pod.node
+        if vantage.node in chosen:
+            continue
+        chosen[vantage.node] = Path(
+            pod=vantage.pod,
+            node=vantage.node,
+            vantage=vantage,
             host=host,
+            public=public,
             identity=wanted.value is not None,
             image=image,
             tokens=tokens.get(pod.subject),
             coder=workload.coder,
-            platforms=tuple(dict.fromkeys((platforms[pod.node], *every))) if pod.node in platforms else (),
+            platforms=tuple(dict.fromkeys((platforms[node], *every))) if node in platforms else (),
         )
     yield from ()
     found = [path for _, path in sorted(chosen.items())]
@@ -324,6 +330,16 @@ def paths(
         if name != host
     ]
     return Each(tuple((path.subject, path) for path in (*(found if host else ()), *more)))
+
+
+def _vantage(pod: Pod, target: Target, found: dict[Subject, Vantage]) -> Vantage:
+    """From where the registry is asked for a pod: as was said, else from where its token was asked for."""
+    if target.vantage == "local":
+        return Vantage("local")
+    if target.vantage:
+        node = target.node or pod.node
+        return Vantage(target.vantage, pod.namespace, pod.name, pod.container, node)
+    return found.get(pod.subject, Vantage("exec", pod.namespace, pod.name, pod.container, pod.node))
 
 
 def _image(workload: Workload, target: Target) -> ImageReference | None:

@@ -19,6 +19,7 @@ from acrcheck.api import (
     Observation,
     Resolve,
     Response,
+    Subject,
     Target,
     Trouble,
     Wire,
@@ -32,6 +33,7 @@ from acrcheck.azure.image import ImageReference
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Claim,
     Credential,
     Keyring,
     Open,
@@ -141,6 +143,16 @@ SECRETS_SEEN = (
     SECRET_WITHOUT_PULL,
 )
 """What a registry may say to a pull secret's credentials."""
+
+ARM_TELLS = {
+    acr.ADMIN: "whether the account is on: az acr show --name {username} --query adminUserEnabled",
+    acr.PRINCIPAL: "until when its secrets are good: az ad app credential list --id {username} --query "
+    "'[].endDateTime'; which roles it has: az role assignment list --all --assignee {username}",
+    acr.SCOPED_TOKEN: "whether it is on, until when its passwords are good, and its scope map: "
+    "az acr token show --registry {registry} --name {username}",
+    acr.ENTRA_TOKEN: "which roles its identity has: az role assignment list --all --assignee OBJECT_ID",
+}
+"""What the registry does not say of a credential that it refused, by its kind."""
 
 F = TypeVar("F")
 OK, UNAUTHORIZED = 200, 401
@@ -328,13 +340,40 @@ def routes(found: Each[Path], keyrings: Each[Keyring]) -> Looking[Each[Route]]:
         if ring.credentials and wanted:
             ways += [Route(path, wanted, ring.credentials) for path in found if path.host == wanted.host][:1]
     yield from ()
-    return Each(tuple((way.subject, way) for way in ways))
+    return Each(tuple((way.subject, way) for way in _sharing(ways)))
+
+
+def _sharing(ways: list[Route]) -> list[Route]:
+    """Have the routes to images of one repository, with the same credentials, share a token."""
+    groups: dict[Any, list[Route]] = {}
+    for way in ways:
+        if way.credentials and way.image:
+            key = way.path.subject, way.image.repository, way.credentials
+            groups.setdefault(key, []).append(way)
+    shared: dict[Subject, Subject] = {}
+    for (path, repository, _), group in groups.items():
+        if len(group) > 1:
+            place = frozenset().union(*(way.subject.scope for way in group))
+            name = f"{path.name.partition(' ')[0]} → {group[0].path.host}/{repository}"
+            shared |= {way.subject: Subject(name, place) for way in group}
+    return [replace(way, shared=shared.get(way.subject)) for way in ways]
+
+
+def claims(ways: Each[Route]) -> Looking[Each[Claim]]:
+    """Which tokens the ways take: one for each repository and its credentials."""
+    found: dict[Subject, Claim] = {}
+    for way in ways:
+        claim = Claim(way)
+        found.setdefault(claim.subject, claim)
+    yield from ()
+    return Each(tuple(found.items()))
 
 
 def access(
-    route: Route, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
+    claim: Claim, challenged: Each[Challenged], refreshed: Each[RefreshToken], wire: Wire, clock: Clock
 ) -> Looking[AccessToken | None]:
     """The registry's token really grants pull and metadata_read on the image's repository."""
+    route = claim.route
     image = need_image(route)
     asked = _on_path(challenged, route, "registry-challenge")
     client = Client(route.path, wire, clock)
@@ -426,9 +465,11 @@ def _try(client: Client, image: ImageReference, asked: Challenged, credential: C
     if token is None:
         said = acr.error_of(answer)[1]
         kind = _refusal(credential, said)
-        return None, kind(**values, status=answer.status, said=said, evidence=acr.evidence_of(answer))
+        evidence = acr.evidence_of(answer) | _arm_tells(credential, host)
+        return None, kind(**values, status=answer.status, said=said, evidence=evidence)
     if not token.pulls:
-        return None, SECRET_WITHOUT_PULL(**values, actions=token.granted, repository=image.repository)
+        values |= {"actions": token.granted, "repository": image.repository}
+        return None, SECRET_WITHOUT_PULL(**values, evidence=_arm_tells(credential, host))
     return token, None
 
 
@@ -438,6 +479,13 @@ def _refusal(credential: Credential, said: str) -> Kind:
         unknown = "not registered" in said
         return PRINCIPAL_UNKNOWN if unknown else PRINCIPAL_REFUSED
     return REFUSALS.get(credential.kind, NAME_REFUSED)
+
+
+def _arm_tells(credential: Credential, host: str) -> dict[str, str]:
+    """What a registry's refusal leaves open, and Azure itself would tell of a credential of this kind."""
+    told = ARM_TELLS.get(credential.kind, "")
+    registry = host.partition(".")[0]
+    return {"azureKnows": told.format(username=credential.username, registry=registry)} if told else {}
 
 
 REFUSALS = {acr.ADMIN: ADMIN_REFUSED, acr.ENTRA_TOKEN: ENTRA_TOKEN_REFUSED}
@@ -485,12 +533,13 @@ CHECKS = (
         asks=asking.EXEC,
     ),
     Check("registry-routes", "the ways to pull its images are known", routes),
+    Check("registry-tokens", "the tokens that they take are known", claims),
     Check(
         "registry-scope",
         "it grants pull on the repository",
         access,
         sees=(TOKEN_REFUSED, NOT_GRANTED, NO_METADATA, GRANTED, OPEN, NOT_ASKED, *SECRETS_SEEN, *SENDING),
-        each=Route,
+        each=Claim,
         asks=asking.EXEC,
     ),
     Check(

@@ -11,7 +11,7 @@ from acrcheck.facts import AccessToken, Path
 
 from . import asking
 
-DENIED = fail("registry-ip-denied", "{host} answered 403: client {ip} is not allowed access", "said")
+DENIED = fail("registry-ip-denied", "{host} answered 403: client {ip} is not allowed access{whose}", "said")
 FORBIDDEN = fail("registry-forbidden", "{host} answered 403 without naming an address: {said}")
 THROTTLED = fail("registry-throttled", "{host} answered 429 (retry after {after} s): {said}")
 SERVER_ERROR = fail("registry-server-error", "{host} answered {status}: {said}")
@@ -65,7 +65,7 @@ class Client:
         if isinstance(answer, Failure):
             yield LOST(host=host, pod=self.path.begins, step=step, said=_told(answer), evidence=tries)
             return None
-        refused = tuple(refusal(answer, host, tries))
+        refused = tuple(refusal(answer, self.path, host, tries))
         yield from refused
         if not refused:
             yield from self.unsteady(host, step, tries)
@@ -102,14 +102,14 @@ def _wait(answer: Response | Failure, pause: float) -> float | None:
     return pause if answer.status >= SERVER else None
 
 
-def refusal(answer: Response, host: str, tries: dict[str, Any]) -> Iterator[Observation]:
+def refusal(answer: Response, path: Path, host: str, tries: dict[str, Any]) -> Iterator[Observation]:
     """Tell of an answer that refuses the client itself, whatever it asked for."""
     said = acr.error_of(answer)[1]
     evidence = acr.evidence_of(answer) | tries
     if answer.status == FORBIDDEN_STATUS:
         ip = IP.search(said)
         if ip:
-            yield DENIED(host=host, ip=ip[1], said=said, evidence=evidence)
+            yield DENIED(host=host, ip=ip[1], whose=_whose(ip[1], path), said=said, evidence=evidence)
         else:
             yield FORBIDDEN(host=host, said=said, evidence=evidence)
     elif answer.status == TOO_MANY:
@@ -117,6 +117,19 @@ def refusal(answer: Response, host: str, tries: dict[str, Any]) -> Iterator[Obse
         yield THROTTLED(host=host, after=after, said=said, evidence=evidence)
     elif answer.status >= SERVER:
         yield SERVER_ERROR(host=host, status=answer.status, said=said, evidence=evidence)
+
+
+def _whose(ip: str, path: Path) -> str:
+    """Say how the address that a registry saw fits to those of the nodes; nothing where they are not known."""
+    if not path.pod or path.public is None:
+        return ""
+    owner = next((name for name, addresses in path.public if ip in addresses), "")
+    if owner:
+        return f" (it is that of node {owner})"
+    known = ", ".join(address for _, addresses in path.public for address in addresses)
+    if known:
+        return f" (it is none of the nodes' own, {known}: what they send leaves elsewhere)"
+    return " (the nodes have none of their own: it is that of their gateway, load balancer or firewall)"
 
 
 def authorized(request: Request, token: AccessToken) -> Request:

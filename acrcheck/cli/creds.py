@@ -9,6 +9,7 @@ import click
 from acrcheck.cli import options
 
 if TYPE_CHECKING:
+    from acrcheck.model import Report
     from acrcheck.target import Target
     from acrcheck.wire.vault import Vault
 
@@ -68,7 +69,20 @@ def command(image: str, **given: Any) -> int:
     with Progress() as progress, closing(LocalWire(vault, clock, progress.received)) as wire:
         report, _ = run(target, Doors(recorded(Tape()), wire), clock, checks, causes, chosen, progress)
     show(report, given)
+    if given["output"] == "text":
+        _add_notes(report)
     return report.exit_code
+
+
+def _add_notes(report: "Report") -> None:
+    """Say what was noted of the credential itself: until when it is good is asked even where all is well."""
+    from acrcheck.cli.output import write
+    from acrcheck.model import Level
+
+    for result in report.results:
+        noted = [item.text for item in result.observations if item.kind.level is Level.NOTE]
+        if result.check.category == "given" and noted:
+            write("\n" + "\n".join(noted) + "\n")
 
 
 def _with_credential(target: "Target", given: dict[str, Any], vault: "Vault") -> "Target":

@@ -15,6 +15,7 @@ from acrcheck.cluster.live import LiveCluster
 from acrcheck.run import Doors
 from acrcheck.target import Target
 from acrcheck.wire.live import LiveWire
+from acrcheck.wire.local import Received
 from acrcheck.wire.vault import Vault
 
 
@@ -29,9 +30,13 @@ class Opened:
 
 @contextmanager
 def opened(
-    flags: ConnectionFlags, target: Target, clock: Clock, environ: Mapping[str, str]
+    flags: ConnectionFlags,
+    target: Target,
+    clock: Clock,
+    environ: Mapping[str, str],
+    received: Received = lambda _, __: None,
 ) -> Iterator[Opened]:
-    """Open the doors; whatever was created through them is deleted in the end.
+    """Open the doors; whatever was created through them is deleted in the end. `received` is told of downloads.
 
     Raises UsageError for a connection that cannot be.
     """
@@ -45,7 +50,9 @@ def opened(
     )
     vault = Vault()
     cluster = LiveCluster(connection, clock, vault, allow=target.allow)
-    wire = LiveWire(cluster, vault, clock, allow=target.allow, probe_image=target.probe_image)
+    wire = LiveWire(
+        cluster, vault, clock, allow=target.allow, probe_image=target.probe_image, received=received
+    )
     with ending_as_interrupt():
         try:
             yield Opened(Doors(cluster, wire), target, connection)

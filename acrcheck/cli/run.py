@@ -29,8 +29,11 @@ Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
   acrcheck run --only token,registry --report json=report.json
+  acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
+  acrcheck run --only registry --full --timeout 15m
 """
 
+VANTAGES = {"inside": "exec", "debug-container": "debug", "probe-pod": "pod", "here": "local"}
 target_options = options.together(
     options.option(
         "--workload",
@@ -60,6 +63,20 @@ running_options = options.together(
         "pool's kubelet pull the images; repeatable.",
     ),
     options.option("--probe-image", default="", metavar="IMAGE", help="For what is created."),
+    options.option(
+        "--vantage",
+        type=click.Choice(list(VANTAGES)),
+        help="From where the registry is asked (default: the first that has the programs for it); `here` is where "
+        "acrcheck runs.",
+    ),
+    options.option(
+        "--node", default="", metavar="NAME", help="The throw-away pod's node (--vantage probe-pod)."
+    ),
+    options.option(
+        "--full",
+        is_flag=True,
+        help="Download the image's layers whole, to here, and verify their digests; let --timeout be long enough.",
+    ),
     options.option(
         "--timeout", type=options.Duration(), default="2m", show_default=True, help="For the whole run."
     ),
@@ -115,8 +132,10 @@ def _run(given: dict[str, Any]) -> int:
 
     clock = SystemClock()
     with (
-        opened(connection_flags(given), _target(given, profile), clock, os.environ) as world,
         Progress() as progress,
+        opened(
+            connection_flags(given), _target(given, profile), clock, os.environ, progress.received
+        ) as world,
     ):
         chosen.metadata["cluster"] = world.connection.server
         report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
@@ -187,6 +206,11 @@ def _target(given: dict[str, Any], profile: "Profile") -> "Target":
         cloud=given["cloud"] or "",
         allow=frozenset(given["allow"]),
         probe_image=given["probe_image"],
+        vantage="local"
+        if given["full"] and not given["vantage"]
+        else VANTAGES.get(given["vantage"] or "", ""),
+        node=given["node"],
+        full=given["full"],
         upgrade=profile.upgrade,
         thresholds=dict(profile.thresholds),
     )

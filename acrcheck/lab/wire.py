@@ -96,7 +96,7 @@ class LabWire:
         self._vault = vault or Vault()
         self._pace = Pace(world.clock)
         self._lock = threading.Lock()
-        self._probes: dict[tuple[str, str], Json] = {}
+        self._probes: dict[tuple[str, str, str], Json] = {}
 
     def resolve(self, vantage: Vantage, question: Resolve) -> Resolved | Failure:
         """Resolve a name."""
@@ -207,11 +207,12 @@ class LabWire:
             return Failure(Trouble.NOT_RUNNING, detail)
         entries = _container(pod, vantage.container).get("env") or ()
         environment = {str(entry["name"]): str(entry.get("value") or "") for entry in entries}
-        return Place(self._probe(pod) if vantage.kind == "pod" else pod, environment)
+        return Place(self._probe(pod, vantage.node) if vantage.kind == "pod" else pod, environment)
 
-    def _probe(self, like: Json) -> Json:
-        """The short-lived pod on the same node: of the other's labels it has only the binding's."""
-        key = like["metadata"]["namespace"], like["metadata"]["name"]
+    def _probe(self, like: Json, node: str) -> Json:
+        """The short-lived pod on that node: of the other's labels it has only the binding's."""
+        node = node or like["spec"]["nodeName"]
+        key = like["metadata"]["namespace"], like["metadata"]["name"], node
         with self._lock:
             if key not in self._probes:
                 metadata = {
@@ -224,7 +225,7 @@ class LabWire:
                     "serviceAccountName": like["spec"].get("serviceAccountName"),
                     "containers": [container],
                 }
-                pod = self._world.kubernetes.run_pod(metadata, spec, like["spec"]["nodeName"])
+                pod = self._world.kubernetes.run_pod(metadata, spec, node)
                 self._probes[key] = pod
                 self._world.settle()
             return self._probes[key]

@@ -24,7 +24,7 @@ from acrcheck.wire.door import (
     Vantage,
 )
 from acrcheck.wire.exec import ExecWire
-from acrcheck.wire.local import LocalWire
+from acrcheck.wire.local import LocalWire, Received
 from acrcheck.wire.pace import Pace
 from acrcheck.wire.pod import ProbePods
 from acrcheck.wire.vault import Vault
@@ -50,8 +50,9 @@ class LiveWire:
         *,
         allow: frozenset[str] = frozenset(),
         probe_image: str = "",
+        received: Received = lambda _, __: None,
     ) -> None:
-        self._local = LocalWire(vault, clock)
+        self._local = LocalWire(vault, clock, received)
         self._inside = ExecWire(hands, vault, clock)
         self._pace = Pace(clock)
         self._allow = allow

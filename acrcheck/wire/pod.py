@@ -51,6 +51,8 @@ class ProbePods:
             return failure
         name = probe.new_name()
         body = probe_pod(name, answer.body, labels, vantage.container, image())
+        # The node that was chosen; it is the workload's pod's where none was.
+        body["spec"]["nodeName"] = vantage.node or body["spec"]["nodeName"]
         created = self._pods.create(vantage.namespace, body)
         if not created.ok:
             return refused(created, vantage)

@@ -32,17 +32,20 @@ _HOPELESS = {
 
 
 class Once:
-    """Makes one place for each workload's pod, and remembers it. Safe for threads; pods don't wait for each other."""
+    """Makes one place for each pod of a workload and node, and remembers it. Safe for threads.
+
+    Those of different pods and nodes don't wait for each other.
+    """
 
     def __init__(self, make: Callable[[Vantage, Callable[[], str]], Vantage | Failure]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._locks: dict[tuple[str, str], threading.Lock] = {}
-        self._places: dict[tuple[str, str], Vantage | Failure] = {}
+        self._locks: dict[tuple[str, str, str], threading.Lock] = {}
+        self._places: dict[tuple[str, str, str], Vantage | Failure] = {}
 
     def place(self, vantage: Vantage, image: Callable[[], str]) -> Vantage | Failure:
         """Give the place made for a workload's pod; make it the first time, with the image that is chosen then."""
-        key = (vantage.namespace, vantage.pod)
+        key = (vantage.namespace, vantage.pod, vantage.node)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:

@@ -6,6 +6,7 @@ from typing import Literal
 from acrcheck.cluster.reader import DEPLOYMENTS, NODES, PODS, REPLICASETS
 from acrcheck.lab import faults, objects
 from acrcheck.lab.azure import RoleAssignment, ScaleSet
+from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
 from acrcheck.lab.waiting import own_registry
 from acrcheck.lab.world import (
@@ -149,6 +150,20 @@ SCENARIOS = (
         "",
         "a bare image, and leave for a short-lived pod",
         lambda: _allowed("probe-pod"),
+        exit_code=0,
+    ),
+    Scenario(
+        "healthy-from-here",
+        "",
+        "the registry is asked from here, and the image downloaded whole",
+        Faulty(faults.target(vantage="local", full=True)),
+        exit_code=0,
+    ),
+    Scenario(
+        "healthy-on-chosen-node",
+        "",
+        "the registry is asked from a short-lived pod on a node that was named",
+        lambda: faults.broken(_allowed("probe-pod"), faults.target(vantage="pod", node=faults.SYSTEM_NODE)),
         exit_code=0,
     ),
     Scenario(

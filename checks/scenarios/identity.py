@@ -6,7 +6,7 @@ from acrcheck.lab import faults
 from acrcheck.lab.azure import RoleAssignment
 from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.world import OBJECT_ID, REGISTRY_ID, WORKER_POOL, World
+from acrcheck.lab.world import GROUP, OBJECT_ID, REGISTRY_ID, WORKER_POOL, World
 
 WRONG = "0d1f6d4e-98a4-4c6b-8f0a-55a1c3b2e7d9"
 OTHER_TENANT = "6d5b0c2e-1f77-4b9a-8a0e-3c4b9f1d2e60"
@@ -112,6 +112,19 @@ SCENARIOS = (
         "AcrPull on a registry with repository permissions",
         Faulty(faults.registry(role_mode="abac")),
         among=_without("acrpull-ignored-abac"),
+        mended_by=("reader",),
+    ),
+    Scenario(
+        "abac-read",
+        "acrpull-ignored-abac",
+        "AcrPull on a registry with repository permissions, whose mode the identity may read",
+        Faulty(
+            faults.registry(role_mode="abac"),
+            faults.roles(
+                RoleAssignment(OBJECT_ID, "AcrPull", REGISTRY_ID), RoleAssignment(OBJECT_ID, "Reader", GROUP)
+            ),
+        ),
+        among=tuple(name for name in _without("acrpull-ignored-abac") if name != "no-acrpull-role"),
         mended_by=("reader",),
     ),
     Scenario(

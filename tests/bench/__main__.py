@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import cluster, diagnose, startup
+from tests.bench import cluster, diagnose, registry, startup
 from tests.cluster.harness import Cluster
 from tests.cluster.up import kept
 
@@ -16,12 +16,15 @@ HEAD = ("what", "measured", "against", "measured", "ratio", "goal", "")
 def main() -> int:
     """Measure, print the table, and give 1 when a goal is missed."""
     rows = startup.rows(Path(sys.executable))
+    more, noted = registry.rows()
+    rows += more
     state = kept()
     if state:
         more, said = cluster.rows(Cluster.attach(state))
         rows += more
     else:
         said = ["the run on a real cluster was not measured: none is up (make cluster)"]
+    said = [*noted, *said]
     table = [
         (
             row.what,

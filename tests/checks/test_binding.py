@@ -390,6 +390,21 @@ def test_a_sparse_node_is_read(item: Any) -> None:
     assert fact.by_name[NODE].os == "linux"
 
 
+def test_the_public_addresses_of_a_node_are_its_external_ones() -> None:
+    """What it has inside the network only says nothing to a registry's firewall."""
+    item = {
+        "metadata": {"name": NODE},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": "10.0.0.4"},
+                {"type": "ExternalIP", "address": "20.1.1.1"},
+                None,
+            ]
+        },
+    }
+    assert look(on_nodes(item))[1].by_name[NODE].public == ("20.1.1.1",)
+
+
 def test_a_node_that_is_gone_hides_no_other() -> None:
     """Scaled down meanwhile, it is left out."""
     pods = each(pod(), pod("coderd-2", node=NODE_2), pod("coderd-3", node=""))

@@ -22,7 +22,7 @@ from acrcheck.azure import registry as acr
 from acrcheck.azure.image import parse_image
 from acrcheck.catalogue import builtin_dir, load_causes, load_checks
 from acrcheck.diagnosis import diagnose
-from acrcheck.facts import AccessToken, Challenged, Manifest, Open, Path, Resolution, Route, Trusted
+from acrcheck.facts import Challenged, Claim, Manifest, Open, Path, Resolution, Route, Trusted
 from acrcheck.lab.clock import LabClock
 from acrcheck.model import Result, Status
 from checks.blobs import MOST_LAYERS, config, layer
@@ -48,6 +48,7 @@ from tests.checks.test_registry import (
     blob,
     challenging,
     errors,
+    holding,
     index,
     moved,
     path,
@@ -125,9 +126,9 @@ def test_an_open_registry_needs_no_token() -> None:
     assert ids(seen) == ["registry-not-azure"]
     assert asked is not None
     way = Route(HARBOR, parse_image("harbor.example/a:1"), (SCOPED,))
-    seen, token = look(access(way, Each(((HARBOR.subject, asked),)), Each(), wire(), CLOCK))
+    seen, token = look(access(Claim(way), Each(((HARBOR.subject, asked),)), Each(), wire(), CLOCK))
     fake = wire(stored(), stored())
-    look(manifest(way, token or HANDLE, fake, CLOCK))
+    look(manifest(way, holding(way, token or HANDLE), fake, CLOCK))
     assert ids(seen) == ["credential-not-asked"]
     assert {(item.bearer, item.basic) for item in fake.asked} == {("", None)}
     with pytest.raises(NotApplicableError, match="no Azure registry"):
@@ -194,7 +195,7 @@ def test_each_platform_of_the_nodes_is_read_from_the_index() -> None:
     """Configs and layers of all of them, what they share only once."""
     other = MANIFEST | {"config": MANIFEST["config"] | {"digest": "sha256:c"}}
     fake = wire(stored(), index(WINDOWS, LINUX, ARM), stored(), stored(other))
-    seen, fact = look(manifest(TWO_KINDS, HANDLE, fake, CLOCK))
+    seen, fact = look(manifest(TWO_KINDS, holding(TWO_KINDS), fake, CLOCK))
     assert seen == []
     assert fact is not None
     assert [digest for digest, _ in fact.configs] == [DIGEST, "sha256:c"]
@@ -203,7 +204,9 @@ def test_each_platform_of_the_nodes_is_read_from_the_index() -> None:
 
 def test_a_platform_that_one_node_lacks_is_named_and_the_rest_read() -> None:
     """A pull fails on that node only."""
-    (seen,), fact = look(manifest(TWO_KINDS, HANDLE, wire(stored(), index(LINUX), stored()), CLOCK))
+    (seen,), fact = look(
+        manifest(TWO_KINDS, holding(TWO_KINDS), wire(stored(), index(LINUX), stored()), CLOCK)
+    )
     assert (seen.id, seen.values["platform"], seen.values["platforms"]) == (
         "platform-missing",
         "linux/arm64",
@@ -225,7 +228,7 @@ def test_an_image_of_one_platform_says_in_its_config_for_which() -> None:
     """It has no index that could: an image built for arm64 fails on amd64 only when it runs."""
     found = Manifest("m", ((DIGEST, len(BLOB)),), (), BOTH)
     answer = blob(text='{"os": "linux", "architecture": "arm64"}')
-    seen, _ = look(config(route(), HANDLE, found, wire(answer), CLOCK))
+    seen, _ = look(config(route(), holding(route()), found, wire(answer), CLOCK))
     assert [(item.id, item.values.get("platform")) for item in seen] == [
         ("blob-read", None),
         ("platform-missing", "linux/amd64"),
@@ -236,7 +239,7 @@ def test_an_image_of_one_platform_says_in_its_config_for_which() -> None:
 def test_a_config_that_names_no_platform_speaks_against_none(text: str) -> None:
     """What is not said is not guessed."""
     found = Manifest("m", ((DIGEST, len(BLOB)),), (), BOTH)
-    assert sight(config(route(), HANDLE, found, wire(blob(text=text)), CLOCK)) == ["blob-read"]
+    assert sight(config(route(), holding(route()), found, wire(blob(text=text)), CLOCK)) == ["blob-read"]
 
 
 def nested(*digests: str, platform: Any = None) -> Response:
@@ -274,7 +277,7 @@ def test_an_index_of_very_many_indexes_is_not_read_whole() -> None:
     """A few are looked into."""
     outer, empty = nested(*(f"sha256:{number}" for number in range(1000))), index()
     fake = FakeWire(by=lambda question: outer if question.url.endswith(("1.44", ":m")) else empty)
-    assert sight(manifest(route(), HANDLE, fake, CLOCK)) == ["platform-missing"]
+    assert sight(manifest(route(), holding(route()), fake, CLOCK)) == ["platform-missing"]
     assert len(fake.asked) == 2 + MOST_NESTED
 
 
@@ -310,7 +313,7 @@ def test_quarantine_and_locks_are_no_denial(message: str) -> None:
 def layers(fake: FakeWire, count: int, **changed: Any) -> Any:
     """Download that many different layers."""
     found = tuple((f"{DIGEST}{number}", 0) for number in range(count))
-    return layer(route(**changed), HANDLE, Manifest("m", (), found), fake, CLOCK, Target())
+    return layer(route(**changed), holding(route(**changed)), Manifest("m", (), found), fake, CLOCK, Target())
 
 
 def test_every_layer_is_asked_for_once_and_each_host_told() -> None:
@@ -353,7 +356,7 @@ def test_in_full_all_layers_are_downloaded_whole_and_verified() -> None:
     """However many there are; one of another digest is told. An unknown size bounds the download as usual."""
     found = Manifest("m", (), ((DIGEST, len(BLOB)),) * 30 + (("sha256:1", 0), ("sha256:2", len(BLOB))))
     fake = FakeWire(by=lambda _: blob())
-    seen, _ = look(layer(route(), HANDLE, found, fake, CLOCK, Target(full=True)))
+    seen, _ = look(layer(route(), holding(route()), found, fake, CLOCK, Target(full=True)))
     assert [(item.id, item.values["what"]) for item in seen] == [
         ("blob-corrupt", "layer 32 of 32"),
         ("blob-read", "31 of 32 layers"),
@@ -445,7 +448,7 @@ def test_any_manifest_is_an_image_or_told_not_to_be(one: Any, other: Any) -> Non
     """Whatever a registry gives out: no crash, and a bounded number of questions."""
     turns = [one, other] * 40
     fake = FakeWire(by=lambda _: stored(json.dumps(turns.pop())))
-    seen, fact = look(manifest(TWO_KINDS, AccessToken("<jwt:1>", frozenset()), fake, CLOCK))
+    seen, fact = look(manifest(TWO_KINDS, holding(TWO_KINDS), fake, CLOCK))
     assert seen or fact is not None
     assert len(fake.asked) < 40
 

@@ -19,8 +19,8 @@ from acrcheck.api import (
     Vantage,
 )
 from acrcheck.azure.imds import Spoken
-from acrcheck.facts import Identity, Login, Nmi, Nmis, OwnToken
-from checks.login import CHECKS, login, own_pod, probe_pod
+from acrcheck.facts import AccessToken, Challenged, Identity, Login, Nmi, Nmis, OwnToken, Path
+from checks.login import CHECKS, login, own_pod, probe_pod, role_mode
 from tests.checks.looking import (
     CLIENT_ID,
     NAMESPACE,
@@ -98,7 +98,33 @@ def here(*answers: Reply, target: Target = INSIDE) -> Looking[None]:
     return own_pod(Each((of(pod(), IDENTITY),)), wire(*answers), target)
 
 
+HOST = "acme-a1b2.azurecr.io"
+REGISTRY_ID = "/subscriptions/0b1f/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/acme"
+LISTED = http(200, json.dumps({"value": [{"id": "/x"}, {"id": REGISTRY_ID}]}))
+
+
+def registry(mode: str, login_server: str = HOST) -> Response:
+    """A registry, as ARM gives it."""
+    properties = {"loginServer": login_server, "roleAssignmentMode": mode}
+    return http(200, json.dumps({"properties": properties}))
+
+
+def reading_mode(*answers: Reply, host: str = HOST, granted: bool = False) -> Looking[None]:
+    """Ask for the mode of a registry that did not let the identity pull."""
+    given = Spoken("nmi", status=200, token="<jwt:1>", claims=CLAIMS)
+    at = Path("coderd-1", NODE, EXEC, host, identity=True, tokens=OwnToken(EXEC, given, given, CLAIMS))
+    tokens = Each(((at.subject, AccessToken("<jwt:a>", frozenset({"pull"}))),) if granted else ())
+    logins = Each((of(pod(), Login((SUBSCRIPTION,))),))
+    return role_mode(at, Challenged(host, ""), tokens, logins, wire(*answers), Target())
+
+
 CASES: dict[tuple[str, str], Case] = {
+    ("registry-role-mode", "role-mode-abac"): lambda: reading_mode(
+        LISTED, registry("AbacRepositoryPermissions")
+    ),
+    ("registry-role-mode", "role-mode-legacy"): lambda: reading_mode(
+        LISTED, registry("LegacyRegistryPermissions")
+    ),
     ("login", "no-subscriptions"): lambda: ask(EMPTY),
     ("login", "arm-refused"): lambda: ask(DENIED),
     ("login", "arm-answer-not-json"): lambda: ask(PAGE),
@@ -357,3 +383,29 @@ def test_the_own_pod_asks_for_the_identity_that_is_known() -> None:
     look(own_pod(Each(), fake, Target(own_pod="tools/acrcheck-0", identity_client_id=OTHER_ID)))
     assert OTHER_ID in fake.asked[0].url
     assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (DENIED,),
+        (SILENT,),
+        (EMPTY,),
+        (PAGE,),
+        (LISTED, DENIED),
+        (LISTED, registry("Unheard")),
+        (LISTED, registry("AbacRepositoryPermissions", "other.azurecr.io")),
+    ],
+)
+def test_a_mode_that_may_not_be_read_is_not_guessed(answers: tuple[Reply, ...]) -> None:
+    """Most identities may not; that is no fault."""
+    with pytest.raises(NotApplicableError, match="no subscription shows the registry"):
+        look(reading_mode(*answers))
+
+
+def test_the_mode_is_asked_for_only_where_the_registry_refuses() -> None:
+    """And only of an Azure registry."""
+    with pytest.raises(NotApplicableError, match="lets the identity pull"):
+        look(reading_mode(granted=True))
+    with pytest.raises(NotApplicableError, match="is not asked with a token"):
+        look(reading_mode(host="harbor.example"))

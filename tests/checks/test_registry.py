@@ -33,6 +33,7 @@ from acrcheck.azure.registry import FIRST_BYTES
 from acrcheck.facts import (
     AccessToken,
     Challenged,
+    Claim,
     Credential,
     Image,
     Keyring,
@@ -52,7 +53,7 @@ from acrcheck.lab.clock import LabClock
 from checks.blobs import config, layer
 from checks.manifests import manifest
 from checks.pull import paths
-from checks.registry import CHECKS, access, challenge, dns, exchange, routes, tcp, tls
+from checks.registry import CHECKS, access, challenge, claims, dns, exchange, routes, tcp, tls
 from tests.checks.looking import (
     CLIENT_ID,
     NAMESPACE,
@@ -137,6 +138,11 @@ def route(image: ImageReference | None = IMAGE, *credentials: Credential, **chan
     return Route(path(**changed), image, credentials)
 
 
+def holding(way: Route, token: AccessToken = HANDLE) -> Each[AccessToken]:
+    """The token of a route."""
+    return Each(((Claim(way).subject, token),))
+
+
 def on_path(fact: F, **changed: Any) -> Each[F]:
     """A fact of the path."""
     return Each(((path(**changed).subject, fact),))
@@ -210,7 +216,7 @@ def exchanging(*answers: Reply, coder: bool = True, tokens: OwnToken | None = OW
 def accessing(*answers: Reply, **changed: Any) -> Looking[Any]:
     """Get an access token."""
     return access(
-        route(**changed),
+        Claim(route(**changed)),
         on_path(Challenged(HOST, REALM)),
         on_path(RefreshToken("<jwt:r>")),
         wire(*answers),
@@ -221,12 +227,12 @@ def accessing(*answers: Reply, **changed: Any) -> Looking[Any]:
 def pulling(*answers: Reply, credentials: tuple[Credential, ...], **asked: Any) -> Looking[Any]:
     """Get an access token with the credentials of pull secrets."""
     challenged = Challenged(HOST, asked.get("realm", REALM), asked.get("scheme", "bearer"))
-    return access(route(IMAGE, *credentials), on_path(challenged), Each(), wire(*answers), CLOCK)
+    return access(Claim(route(IMAGE, *credentials)), on_path(challenged), Each(), wire(*answers), CLOCK)
 
 
 def reading(*answers: Reply, **changed: Any) -> Looking[Manifest | None]:
     """Read the manifest."""
-    return manifest(route(**changed), HANDLE, wire(*answers), CLOCK)
+    return manifest(route(**changed), holding(route(**changed)), wire(*answers), CLOCK)
 
 
 def downloading(
@@ -236,7 +242,7 @@ def downloading(
     blob_of = (digest, size)
     found_blobs = Manifest("sha256:m", (blob_of,), (blob_of,))
     targets = (Target(),) if step is layer else ()
-    return step(route(), HANDLE, found_blobs, wire(*answers), CLOCK, *targets)
+    return step(route(), holding(route()), found_blobs, wire(*answers), CLOCK, *targets)
 
 
 ARM = blob(text='{"os": "linux", "architecture": "arm64"}')
@@ -384,12 +390,14 @@ CASES |= {
         http(401, "", www_authenticate=f'Bearer realm="http://{HOST}/oauth2/token"')
     ),
     ("registry-scope", "credential-not-asked"): lambda: access(
-        route(IMAGE, SCOPED), on_path(OPENED), Each(), wire(), CLOCK
+        Claim(route(IMAGE, SCOPED)), on_path(OPENED), Each(), wire(), CLOCK
     ),
-    ("registry-scope", "registry-open"): lambda: access(route(), on_path(OPENED), Each(), wire(), CLOCK),
+    ("registry-scope", "registry-open"): lambda: access(
+        Claim(route()), on_path(OPENED), Each(), wire(), CLOCK
+    ),
     ("registry-manifest", "blob-corrupt"): lambda: reading(replace(stored(), sha256="0" * 64, length=7)),
     ("registry-config", "platform-missing"): lambda: config(
-        route(), HANDLE, Manifest("m", ((DIGEST, 0),), (), (LINUX_AMD64,)), wire(ARM), CLOCK
+        route(), holding(route()), Manifest("m", ((DIGEST, 0),), (), (LINUX_AMD64,)), wire(ARM), CLOCK
     ),
     ("registry-layer", "blob-address-private"): lambda: downloading(
         moved(STORAGE), blob(), Resolved(("10.1.0.5",)), step=layer
@@ -434,6 +442,32 @@ def test_one_pod_of_each_node_is_a_path_the_one_with_a_token_first() -> None:
     assert (first.pod, first.tokens, first.vantage) == ("b", OWN, debug)
     assert first.platforms == (("linux", "arm64"), LINUX_AMD64)
     assert (second.pod, second.tokens, second.vantage.kind, second.platforms) == ("c", None, "exec", ())
+
+
+def test_from_here_there_is_one_path() -> None:
+    """With the tokens of the first pod that has them; nothing is asked inside a cluster."""
+    one, two = pod("coderd-1"), pod("coderd-2", node=NODE_2)
+    (only,) = chosen(
+        one,
+        two,
+        target=Target(vantage="local"),
+        owned=Each((of(two, OWN),)),
+        asked=Each((of(two, Tokens(EXEC, None, None, None)),)),
+    )
+    assert (only.pod, only.node, only.vantage, only.tokens) == ("", "", Vantage("local"), OWN)
+    assert only.subject.name == f"here → {HOST}"
+
+
+def test_a_vantage_that_was_chosen_is_taken_on_its_node() -> None:
+    """Beside each pod, or beside one on the node that was named."""
+    one, two = pod("coderd-1"), pod("coderd-2", node=NODE_2)
+    beside = chosen(one, two, target=Target(vantage="debug"))
+    assert [(item.vantage.kind, item.vantage.pod, item.node) for item in beside] == [
+        ("debug", "coderd-1", NODE),
+        ("debug", "coderd-2", NODE_2),
+    ]
+    (there,) = chosen(one, two, target=Target(vantage="pod", node="aks-other"))
+    assert (there.vantage.node, there.node, there.platforms) == ("aks-other", "aks-other", ())
 
 
 def test_pods_that_do_not_run_are_no_paths() -> None:
@@ -576,6 +610,23 @@ def test_a_denied_address_and_the_correlation_id_are_evidence() -> None:
     assert seen.evidence == {"status": 403, "correlationId": CORRELATION, "code": "DENIED"}
 
 
+@pytest.mark.parametrize(
+    ("public", "said"),
+    [
+        (None, ""),
+        (((NODE, ()),), "the nodes have none of their own"),
+        (((NODE, ("20.249.167.56",)),), f"it is that of node {NODE}"),
+        (((NODE, ("20.1.1.1",)),), "it is none of the nodes' own, 20.1.1.1"),
+    ],
+)
+def test_a_denied_address_is_compared_with_the_nodes(public: Any, said: str) -> None:
+    """So that the right address is allowed: a node's, or that of what all of them leave by."""
+    fake = wire(SENDING["registry-ip-denied"])
+    (seen,), _ = look(challenge(path(public=public), Trusted("CN=x"), fake, CLOCK))
+    assert said in seen.text
+    assert ("(" in seen.text) == bool(said)
+
+
 def test_a_denied_address_may_be_escaped() -> None:
     """Apostrophes come as JSON escapes from some of ACR's front ends."""
     body = r'{"errors":[{"code":"DENIED","message":"client with IP \\u00271.2.3.4\\u0027 is not allowed access."}]}'
@@ -664,7 +715,13 @@ def test_the_scope_asks_for_pull_and_metadata() -> None:
     """On the image's repository."""
     fake = wire(granting("pull", "metadata_read"))
     look(
-        access(route(), on_path(Challenged("service", REALM)), on_path(RefreshToken("<jwt:r>")), fake, CLOCK)
+        access(
+            Claim(route()),
+            on_path(Challenged("service", REALM)),
+            on_path(RefreshToken("<jwt:r>")),
+            fake,
+            CLOCK,
+        )
     )
     assert dict(fake.asked[0].form)["scope"] == "repository:coder/envbox:pull,metadata_read"
 
@@ -722,7 +779,7 @@ def test_without_an_image_the_rest_has_nothing_to_look_at(step: Step) -> None:
 def test_an_image_of_one_platform_gives_config_and_layers() -> None:
     """HEAD by tag, then GET by the digest that this gave, with the types a runtime accepts."""
     fake = wire(stored(), stored())
-    seen, fact = look(manifest(route(), HANDLE, fake, CLOCK))
+    seen, fact = look(manifest(route(), holding(route()), fake, CLOCK))
     assert seen == []
     assert fact == Manifest("sha256:m", ((DIGEST, len(BLOB)),), (("sha256:1", 7),), (LINUX_AMD64,))
     assert [(item.method, item.url, item.bearer) for item in fake.asked] == [
@@ -739,7 +796,7 @@ def test_an_image_of_one_platform_gives_config_and_layers() -> None:
 def test_an_index_leads_to_the_nodes_platform(kind: str) -> None:
     """By its media type, or by what it holds where a proxy changed the type."""
     fake = wire(stored(), index(WINDOWS, LINUX, kind=kind), stored())
-    _, fact = look(manifest(route(), HANDLE, fake, CLOCK))
+    _, fact = look(manifest(route(), holding(route()), fake, CLOCK))
     assert fact is not None
     assert fact.digest == "sha256:1"
     assert fake.asked[2].url.endswith("/manifests/sha256:1")
@@ -807,7 +864,7 @@ def test_an_image_without_layers_has_none_to_download() -> None:
     _, fact = look(reading(stored(body), stored(body)))
     assert fact is not None
     with pytest.raises(NotApplicableError):
-        look(layer(route(), HANDLE, fact, wire(), CLOCK, Target()))
+        look(layer(route(), holding(route()), fact, wire(), CLOCK, Target()))
 
 
 def test_a_refused_head_that_get_answers_is_no_dead_end() -> None:
@@ -821,7 +878,7 @@ def test_a_digest_is_asked_for_by_digest() -> None:
     """It wins over the tag."""
     image = parse_image(f"{HOST}/coder/envbox:1.44@sha256:{'a' * 64}")
     fake = wire(stored(), stored())
-    look(manifest(route(image=image), HANDLE, fake, CLOCK))
+    look(manifest(route(image=image), holding(route(image=image)), fake, CLOCK))
     assert fake.asked[0].url.endswith(f"/manifests/sha256:{'a' * 64}")
 
 
@@ -842,7 +899,9 @@ def test_a_redirect_is_followed_without_the_authorization(location: str, then: s
     """Absolute, relative or without scheme; only the registry itself gets the token."""
     fake = wire(moved(location, status), blob())
     plain = ["blob-plain-http"] if then.startswith("http:") else []
-    assert sight(config(route(), HANDLE, Manifest("m", ((DIGEST, len(BLOB)),), ()), fake, CLOCK)) == [
+    assert sight(
+        config(route(), holding(route()), Manifest("m", ((DIGEST, len(BLOB)),), ()), fake, CLOCK)
+    ) == [
         *plain,
         "blob-read",
     ]
@@ -856,7 +915,9 @@ def test_a_redirect_is_followed_without_the_authorization(location: str, then: s
 def test_a_relative_redirect_is_of_the_host_that_gave_it() -> None:
     """After a first hop the registry is out of it."""
     fake = wire(moved("https://a.example/x"), moved("/y"), blob())
-    (seen,), _ = look(config(route(), HANDLE, Manifest("m", ((DIGEST, len(BLOB)),), ()), fake, CLOCK))
+    (seen,), _ = look(
+        config(route(), holding(route()), Manifest("m", ((DIGEST, len(BLOB)),), ()), fake, CLOCK)
+    )
     assert fake.asked[2].url == "https://a.example/y"
     assert seen.values["host"] == "a.example"
 
@@ -917,7 +978,7 @@ def test_another_digest_algorithm_is_not_called_corrupt() -> None:
 def test_no_more_than_the_first_bytes_are_asked_for(size: int, ranges: list[str]) -> None:
     """A layer may have gigabytes."""
     fake = FakeWire(by=lambda _: blob())
-    look(layer(route(), HANDLE, Manifest("m", (), ((DIGEST, size),)), fake, CLOCK, Target()))
+    look(layer(route(), holding(route()), Manifest("m", (), ((DIGEST, size),)), fake, CLOCK, Target()))
     assert [value for key, value in fake.asked[0].headers if key == "Range"] == ranges
 
 
@@ -954,7 +1015,9 @@ def test_the_credentials_are_tried_in_turn() -> None:
     """The first that grants pull is taken, and those after it are not sent."""
     fake = wire(REFUSED_EXCHANGE, granting("pull"))
     seen, token = look(
-        access(route(IMAGE, ADMIN, ENTRA, SCOPED), on_path(Challenged(HOST, REALM)), Each(), fake, CLOCK)
+        access(
+            Claim(route(IMAGE, ADMIN, ENTRA, SCOPED)), on_path(Challenged(HOST, REALM)), Each(), fake, CLOCK
+        )
     )
 
     assert [item.basic[0] for item in fake.asked] == [ADMIN.username, ENTRA.username]
@@ -968,7 +1031,7 @@ def test_a_registry_without_tokens_gets_name_and_password() -> None:
     """At `/v2/`, and with each later request."""
     seen, token = look(pulling(http(200, "{}"), credentials=(SCOPED,), scheme="basic"))
     fake = wire(stored(), stored())
-    look(manifest(route(), token, fake, CLOCK))
+    look(manifest(route(), holding(route(), token), fake, CLOCK))
 
     assert [item.id for item in seen] == ["pull-secret-grants"]
     assert {item.basic for item in fake.asked} == {("puller", "<opaque:1>")}
@@ -982,7 +1045,7 @@ def test_another_registrys_token_may_be_opaque() -> None:
     asked = Each(((harbor.subject, Challenged("harbor", "https://harbor.example/token")),))
     answer = http(200, '{"token": "<opaque:9>"}', secrets=(Secret("<opaque:9>", "opaque"),))
 
-    assert look(access(way, asked, Each(), wire(answer), CLOCK))[1] == AccessToken(
+    assert look(access(Claim(way), asked, Each(), wire(answer), CLOCK))[1] == AccessToken(
         "<opaque:9>", frozenset({"pull"})
     )
 
@@ -1000,7 +1063,7 @@ def test_a_route_is_blocked_by_what_is_missing_on_its_path(step: str) -> None:
     """The step that stands in the way is named."""
     asked = Each[Challenged]() if step == "registry-challenge" else on_path(Challenged(HOST, REALM))
     with pytest.raises(NotApplicableError) as caught:
-        look(access(route(), asked, Each(), wire(), CLOCK))
+        look(access(Claim(route()), asked, Each(), wire(), CLOCK))
     assert caught.value.blocked_by == step
 
 
@@ -1019,3 +1082,47 @@ def test_a_registry_may_have_a_port() -> None:
         ("localhost", 5000),
         ("localhost", 5000),
     ]
+
+
+def sharing(at: Path, *stored: tuple[ImageReference, Credential]) -> Each[Route]:
+    """The routes from one place to images with their credentials."""
+    rings = [Keyring(Image(str(image), (), image), (who,), provider=False) for image, who in stored]
+    keyrings = Each(tuple((ring.image.subject, ring) for ring in rings))
+    return look(routes(Each(((at.subject, at),)), keyrings))[1]
+
+
+def test_images_of_a_repository_share_a_token() -> None:
+    """Two hundred images in fifty repositories take fifty; the token is about each of its images."""
+    images = [parse_image(f"{HOST}/team/app-{number % 50}:{number}") for number in range(200)]
+    ways = sharing(path(), *((image, SCOPED) for image in images))
+    tokens = look(claims(ways))[1]
+    assert (len(ways.items), len(tokens.items)) == (201, 51)
+    for subject, way in ways.items:
+        assert Claim(way).subject in dict(tokens.items)
+        assert subject.scope <= Claim(way).subject.scope
+
+
+def test_other_credentials_take_another_token() -> None:
+    """A token is for who asked for it."""
+    one, two = (parse_image(f"{HOST}/team/app:{tag}") for tag in ("1", "2"))
+    first, second = (way for _, way in sharing(path(identity=False), (one, SCOPED), (two, ADMIN)).items)
+    assert Claim(first).subject != Claim(second).subject
+    with pytest.raises(NotApplicableError):
+        look(manifest(second, holding(first), wire(), CLOCK))
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (ADMIN, "az acr show --name acme"),
+        (PRINCIPAL, f"az ad app credential list --id {CLIENT_ID}"),
+        (SCOPED, "az acr token show --registry acme --name puller"),
+        (ENTRA, "az role assignment list"),
+    ],
+)
+def test_what_only_azure_itself_knows_of_a_refused_credential_is_said(who: Credential, told: str) -> None:
+    """The registry answers 401 to all of them."""
+    (seen,), _ = look(pulling(REFUSED_EXCHANGE, credentials=(who,)))
+    assert told in seen.evidence["azureKnows"]
+    (seen,), _ = look(pulling(granting("metadata_read"), credentials=(who,)))
+    assert told in seen.evidence["azureKnows"]

@@ -74,6 +74,15 @@ def test_a_good_credential_is_good(tmp_path: Path) -> None:
     assert sent.count(BASIC) == 1
 
 
+def test_until_when_it_is_good_is_said(tmp_path: Path) -> None:
+    """Below the report, also where all is well."""
+    with registry(tmp_path, "pull") as (served, environ):
+        environ["ACRCHECK_PASSWORD"] = PASSWORD
+        done = call("creds", f"127.0.0.1:{served.port}/team/app:1", "--username", USER, **environ)
+
+    assert done.stdout.endswith("until when a user name and password is good: whoever issued it knows\n")
+
+
 def test_in_full_the_layers_come_whole(tmp_path: Path) -> None:
     """No range is asked for, and the digest is verified."""
     with registry(tmp_path, "pull") as (served, environ):

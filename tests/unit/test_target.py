@@ -32,6 +32,9 @@ def test_commands_name_where_they_act(target: Target, kubectl: str, helm: str) -
         Target(registry="a.azurecr.io", image="A.azurecr.io/x:1"),
         Target(image="docker.io/x"),
         Target(registry="localhost:5000"),
+        Target(full=True),
+        Target(full=True, vantage="local"),
+        Target(vantage="pod", node="aks-1", allow=frozenset({"probe-pod"})),
         Target(identity_client_id="7A4F0C1E-52d3-4b68-9c3f-1d7be02a5f34"),
         Target(
             identity_resource_id="/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity"
@@ -54,6 +57,13 @@ def test_takes_what_can_be(target: Target) -> None:
         (Target(registry="a.azurecr.io", image="coder/envbox:1"), "the image is at docker.io"),
         (Target(identity_client_id="coder-acr"), "coder-acr is no client id"),
         (Target(identity_resource_id="coder-acr"), "coder-acr is no resource id"),
+        (Target(vantage="pod"), "without leave no probe pod is created"),
+        (
+            Target(vantage="debug", allow=frozenset({"probe-pod"})),
+            "without leave no debug container is created",
+        ),
+        (Target(node="aks-1"), "only a throw-away pod can be on a node of your choice"),
+        (Target(full=True, vantage="exec"), "layers are downloaded whole to here only"),
     ],
 )
 def test_refuses_what_cannot_be(target: Target, words: str) -> None:

@@ -245,6 +245,21 @@ def test_a_short_lived_pod_and_its_end() -> None:
     assert isinstance(again, Failure), "after the end nothing is created any more"
 
 
+def test_a_short_lived_pod_on_a_node_of_choice() -> None:
+    """Like the workload's pod, and elsewhere; another one than beside it."""
+    world = Small()
+    wire = LiveWire(world, Vault(), world, allow=BOTH)
+    for node in ("", "node-2"):
+        assert isinstance(
+            wire.request(Vantage("pod", "coder", "coderd-1", "coderd", node), QUESTION), Response
+        )
+    assert [body["spec"]["nodeName"] for name, body in world.pods.items() if name != "coderd-1"] == [
+        "node-1",
+        "node-2",
+    ]
+    wire.close()
+
+
 def test_the_image_has_a_client() -> None:
     """The workload's own image where it has one; else the documentation's; --probe-image before both."""
     for programs, image, expected in [
