@@ -6,6 +6,7 @@ from typing import Any
 
 from acrcheck.azure.image import ImageReference, place_of
 from acrcheck.azure.imds import Spoken
+from acrcheck.cluster.reader import Answer
 from acrcheck.helm.values import Place
 from acrcheck.late import dataclass
 from acrcheck.model import Permission, Subject
@@ -221,8 +222,8 @@ class IdentityObjects:
 
     identities: tuple[dict[str, Any], ...]
     bindings: tuple[dict[str, Any], ...]
-    exceptions: tuple[dict[str, Any], ...] | None
-    """None when they may not be read."""
+    exceptions: tuple[dict[str, Any], ...] | Answer
+    """The answer in place of them when they may not be read."""
     everywhere: bool
     """True when all namespaces could be read."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 
+from acrcheck.bundle.store import Store, of_entries
 from acrcheck.bundle.tape import Tape
 from acrcheck.catalogue import Checks
 from acrcheck.clock import Clock
@@ -54,12 +55,13 @@ def run(
     causes: Iterable[Cause],
     options: Options,
     observe: Observer = lambda _: None,
+    tape: Tape | None = None,
 ) -> tuple[Report, Tape]:
-    """Run the selected checks through the doors, keep the tape, and name the causes.
+    """Run the selected checks through the doors, keep the tape (the one given, if any), and name the causes.
 
     Raises UsageError when the selection matches no check, or when a check finds the inputs ambiguous.
     """
-    tape = Tape()
+    tape = tape or Tape()
     recording = Doors(
         taped_cluster.recording(doors.cluster, tape, clock), taped_wire.recording(doors.wire, tape, clock)
     )
@@ -73,9 +75,14 @@ def replay(
     checks: Checks,
     causes: Iterable[Cause],
     options: Options,
+    store: Store | None = None,
 ) -> Report:
-    """Run the same checks on what a tape holds. What was never asked is `unknown: not recorded`."""
-    doors = Doors(taped_cluster.recorded(tape), taped_wire.recorded(tape))
+    """Run the same checks on what a tape holds. What was never asked is `unknown: not recorded`.
+
+    `store` holds what is known of the cluster beside the tape's own answers: by default, what follows from them.
+    """
+    known = of_entries(tape.entries) if store is None else store
+    doors = Doors(taped_cluster.recorded(tape, known), taped_wire.recorded(tape))
     return _run(target, doors, clock, checks, causes, options, lambda _: None)
 
 

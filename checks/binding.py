@@ -23,7 +23,6 @@ from acrcheck.api import (
     Maybe,
     NotApplicableError,
     Observation,
-    Outcome,
     Resource,
     Status,
     Subject,
@@ -54,6 +53,7 @@ from acrcheck.facts import (
 
 from .objects import mapping, mappings, moment, name, namespace, number, text, texts, title
 
+SYSTEM = "kube-system"
 GROUP_PATH = AZURE_IDENTITIES.group_path
 NMI_SELECTORS = ("component=nmi", "app.kubernetes.io/component=nmi")
 """The plain manifests' label and the Helm chart's (aad-pod-identity deploy/infra, charts)."""
@@ -211,18 +211,17 @@ def identity_objects(found: Crds, workload: Workload, cluster: Cluster) -> Looki
 def _read(cluster: Cluster, resource: Resource, where: str) -> tuple[list[dict[str, Any]], bool]:
     """Read a resource of all namespaces; only of the workload's where no more is permitted."""
     answer = cluster.list(resource)
-    if answer.outcome is Outcome.FORBIDDEN:
+    if answer.too_wide:
         return cluster.list(resource, where).items(), False
     return answer.items(), True
 
 
-def _exceptions(cluster: Cluster, where: str) -> tuple[dict[str, Any], ...] | None:
+def _exceptions(cluster: Cluster, where: str) -> tuple[dict[str, Any], ...] | Answer:
     """Read the exceptions. That nobody may see them hides no binding and no identity."""
-    for scope in ("", where):
-        answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS, scope)
-        if answer.outcome is not Outcome.FORBIDDEN:
-            return tuple(answer.items())
-    return None
+    answer: Answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS)
+    if answer.too_wide:
+        answer = cluster.list(AZURE_POD_IDENTITY_EXCEPTIONS, where)
+    return answer if answer.too_wide else tuple(answer.items())
 
 
 def _by_aks(item: dict[str, Any]) -> bool:
@@ -305,12 +304,19 @@ def _by_labels(
 ) -> list[dict[str, Any]]:
     """Find a component by the labels of its manifests, of its chart, and at last by name in kube-system."""
     found: dict[str, dict[str, Any]] = {}
+    narrowed: Answer | None = None
     for selector in selectors:
-        for item in cluster.list(resource, "", selector).items():
+        answer = cluster.list(resource, "", selector)
+        if answer.too_wide:
+            narrowed = answer
+            answer = cluster.list(resource, SYSTEM, selector)
+        for item in answer.items() if answer.ok or not narrowed else ():
             found[title(item)] = item
     if found:
         return list(found.values())
-    answer = cluster.list(resource, "kube-system")
+    if narrowed:
+        narrowed.value()
+    answer = cluster.list(resource, SYSTEM)
     items = answer.items() if answer.ok else []
     return [item for item in items if names.fullmatch(name(item))]
 
@@ -584,9 +590,9 @@ def _missing_identity(binding: dict[str, Any], objects: IdentityObjects) -> Iter
 
 def exception(pod: Pod, objects: IdentityObjects) -> Looking[None]:
     """No AzurePodIdentityException covers a pod."""
-    if objects.exceptions is None:
-        permission = AZURE_POD_IDENTITY_EXCEPTIONS.permission("list", pod.namespace)
-        raise CannotLookError(f"not permitted to {permission.text}", permission=permission)
+    if isinstance(objects.exceptions, Answer):
+        objects.exceptions.value()
+        return
     for item in objects.exceptions:
         if namespace(item) != pod.namespace:
             continue
@@ -637,7 +643,7 @@ def assigned(pod: Pod, found: Bound, nmis: Nmis, cluster: Cluster) -> Looking[As
     if node is None or node.mode != "standard":
         raise NotApplicableError("managed mode has no AzureAssignedIdentity")
     answer: Answer = cluster.list(AZURE_ASSIGNED_IDENTITIES)
-    if answer.outcome is Outcome.FORBIDDEN:
+    if answer.too_wide:
         # MIC keeps them in `default`, whatever the pod's namespace; only where it is forced in the identity's.
         answer = cluster.list(AZURE_ASSIGNED_IDENTITIES, pod.namespace if node.namespaced else "default")
     mine = [

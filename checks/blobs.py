@@ -14,6 +14,7 @@ from acrcheck.api import (
     Observation,
     Request,
     Resolve,
+    Resolved,
     Response,
     Target,
     Trouble,
@@ -23,9 +24,9 @@ from acrcheck.api import (
     warn,
 )
 from acrcheck.azure import registry as acr
-from acrcheck.azure.clouds import layer_host
+from acrcheck.azure.clouds import is_acr, layer_host
 from acrcheck.azure.image import ImageReference, place_of
-from acrcheck.facts import AccessToken, Manifest, Route
+from acrcheck.facts import AccessToken, Manifest, Resolution, Route
 
 from .asking import is_private
 from .manifests import CORRUPT, NO_PLATFORM, ToldError, need_image, need_token
@@ -43,9 +44,13 @@ PLAIN = warn(
 READ = note("blob-read", "{what}: {length} bytes from {host}")
 AT_PRIVATE = note("blob-address-private", "{host} ({what}) resolves to the private address {address}")
 AT_PUBLIC = note("blob-address-public", "{host} ({what}) resolves to the public address {address}")
+NOT_PRIVATE = note(
+    "data-endpoint-not-private",
+    "{registry} is at a private address from there, and {host}, where its layers are, is not: {address}",
+)
 SEES = (UNREACHABLE, REFUSED, UNKNOWN, CORRUPT, PLAIN, READ, *REFUSING)
 CONFIG_SEES = (*SEES, NO_PLATFORM)
-LAYER_SEES = (*SEES, AT_PRIVATE, AT_PUBLIC)
+LAYER_SEES = (*SEES, AT_PRIVATE, AT_PUBLIC, NOT_PRIVATE)
 
 STEPS = {
     Trouble.UNRESOLVED: "DNS",
@@ -81,7 +86,13 @@ def config(
 
 
 def layer(
-    route: Route, tokens: Each[AccessToken], found: Manifest, wire: Wire, clock: Clock, target: Target
+    route: Route,
+    tokens: Each[AccessToken],
+    found: Manifest,
+    resolved: Each[Resolution],
+    wire: Wire,
+    clock: Clock,
+    target: Target,
 ) -> Looking[None]:
     """The first bytes of each layer are really downloaded, through the redirect: of the first twenty layers at most.
 
@@ -104,13 +115,22 @@ def layer(
         pass
     for host, lengths in read.items():
         yield READ(what=f"{len(lengths)} of {len(found.layers)} layers", length=sum(lengths), host=host)
+    private = any(subject == route.path.subject and at.private for subject, at in resolved.items)
     for host in blobs.hosts:
-        yield from _address(client, host)
+        yield from _address(client, host, private=private and is_acr(route.path.name))
 
 
-def _address(client: Client, host: str) -> Iterator[Observation]:
-    """Tell to which address the host of the layers resolves; a failure to is told by the download."""
+def _address(client: Client, host: str, *, private: bool) -> Iterator[Observation]:
+    """Tell to which address the host of the layers resolves; a failure to is told by the download.
+
+    Where the registry's own address is private, as through a private endpoint, that of its layers must be too.
+    """
     answer = client.wire.resolve(client.path.vantage, Resolve(place_of(host)[0]))
+    missing = isinstance(answer, Failure) and answer.trouble is Trouble.UNRESOLVED
+    public = isinstance(answer, Resolved) and not is_private(answer.addresses)
+    if private and (missing or public):
+        said = "it does not resolve" if isinstance(answer, Failure) else ", ".join(answer.addresses)
+        yield NOT_PRIVATE(registry=client.path.host, host=host, address=said)
     if not isinstance(answer, Failure):
         kind = AT_PRIVATE if is_private(answer.addresses) else AT_PUBLIC
         evidence = {"chain": list(answer.chain)}

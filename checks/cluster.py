@@ -1,11 +1,23 @@
 """Kubernetes API."""
 
-from acrcheck.api import REPLICASETS, CannotLookError, Check, Cluster, Each, Looking, Permission, Target, warn
+from acrcheck.api import (
+    REPLICASETS,
+    CannotLookError,
+    Check,
+    Cluster,
+    Each,
+    Looking,
+    Outcome,
+    Permission,
+    Target,
+    warn,
+)
 from acrcheck.facts import Allowed, ApiServer, Ask, Plan, Workload
 
 from .workload import KINDS
 
 MISSING = warn("permission-missing", "not permitted to {permission}", "can_i")
+VERSION_UNKNOWN = warn("api-server-version-not-recorded", "the version of the API server is not recorded")
 ALL_NAMESPACES = "all"
 FINDING = frozenset(item.plural for item in (*KINDS.values(), REPLICASETS))
 """What is read to find the workload, which is found when permissions are asked about."""
@@ -18,13 +30,16 @@ ONLY_OF = {
 
 def api_server(cluster: Cluster) -> Looking[ApiServer]:
     """The API server answers and says its version."""
-    body = cluster.path("/version").value()
+    answer = cluster.path("/version")
+    if answer.outcome is Outcome.NOT_RECORDED:
+        yield VERSION_UNKNOWN()
+        return ApiServer("")
+    body = answer.value()
     version = body.get("gitVersion") if isinstance(body, dict) else None
     if not version:
         raise CannotLookError(
             "malformed: /version does not say a gitVersion; is this a Kubernetes API server?"
         )
-    yield from ()
     return ApiServer(str(version))
 
 
@@ -61,7 +76,7 @@ def permission(ask: Ask, cluster: Cluster, target: Target) -> Looking[Allowed]:
 
 
 CHECKS = (
-    Check("api-server", "the API server answers", api_server),
+    Check("api-server", "the API server answers", api_server, sees=(VERSION_UNKNOWN,)),
     Check("asks", "what the checks will ask is known", asks),
     Check("permissions", "what the checks ask is permitted", permission, sees=(MISSING,), each=Ask),
 )

@@ -411,7 +411,7 @@ def _on_path(facts: Each[F], route: Route, check: str) -> F:
     for subject, fact in facts.items:
         if subject == route.path.subject:
             return fact
-    raise NotApplicableError(f"nothing is known of {route.path.subject}", blocked_by=check)
+    raise NotApplicableError(f"nothing is known of {route.path.subject.name}", blocked_by=check)
 
 
 def _token(answer: Response, host: str, repository: str) -> AccessToken | None:
@@ -465,7 +465,7 @@ def _try(client: Client, image: ImageReference, asked: Challenged, credential: C
     if token is None:
         said = acr.error_of(answer)[1]
         kind = _refusal(credential, said)
-        evidence = acr.evidence_of(answer) | _arm_tells(credential, host)
+        evidence = _arm_tells(credential, host) | acr.evidence_of(answer)
         return None, kind(**values, status=answer.status, said=said, evidence=evidence)
     if not token.pulls:
         values |= {"actions": token.granted, "repository": image.repository}

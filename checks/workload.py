@@ -192,16 +192,17 @@ def _named(cluster: Cluster, target: Target) -> tuple[str, dict[str, Any]]:
 def _made_by(cluster: Cluster, kind: str, manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Follow a pod to what makes it: a Deployment through its ReplicaSet, a StatefulSet, a DaemonSet or a Job.
 
-    A pod that something else makes, or nothing, stays what it is.
+    A pod that something else makes, or nothing, or what was not recorded with it, stays what it is.
     """
     owner = _controller(manifest) if kind == "pod" else {}
     if owner.get("kind") == "ReplicaSet":
         answer = cluster.get(REPLICASETS, text(owner, "name"), namespace(manifest))
-        owner = _controller(answer.value())
+        owner = {} if answer.outcome is Outcome.NOT_RECORDED else _controller(answer.value())
     above = text(owner, "kind").lower()
     if above not in KINDS or KINDS[above].group != text(owner, "apiVersion").partition("/")[0]:
         return kind, manifest
-    return above, cluster.get(KINDS[above], text(owner, "name"), namespace(manifest)).value()
+    made_by = cluster.get(KINDS[above], text(owner, "name"), namespace(manifest))
+    return (kind, manifest) if made_by.outcome is Outcome.NOT_RECORDED else (above, made_by.value())
 
 
 def _controller(item: object) -> dict[str, Any]:
@@ -215,7 +216,7 @@ def _discovered(cluster: Cluster, target: Target) -> dict[str, Any]:
     labels = f"{CODER} in ({','.join(CODER_NAMES)})"
     answer = cluster.list(DEPLOYMENTS, target.namespace, labels)
     place = target.namespace
-    if answer.outcome is Outcome.FORBIDDEN and not place:
+    if answer.too_wide and not place:
         place = target.context_namespace or "default"
         answer = cluster.list(DEPLOYMENTS, place, labels)
     found = answer.items()

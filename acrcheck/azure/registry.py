@@ -277,11 +277,11 @@ def lacking(response: Response) -> str:
 
 
 def evidence_of(response: Response) -> dict[str, Any]:
-    """Give what is worth quoting of a refusal, as far as it says it."""
+    """Give what is worth quoting of a refusal, as far as it says it: what is of most use first."""
     found = {
+        "lacking": lacking(response),
+        "correlationId": correlation(response),
         "status": response.status,
         "code": error_of(response)[0],
-        "correlationId": correlation(response),
-        "lacking": lacking(response),
     }
     return {name: value for name, value in found.items() if value}

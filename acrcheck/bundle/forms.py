@@ -34,13 +34,13 @@ class Rule(NamedTuple):
 
 JWT = re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.(?:[\w.-]*|<jwt:[0-9a-f]+>)?)?")
 """Of which all is kept but the signature."""
-PEM = r"-----BEGIN ((?:[A-Z0-9]+ )*)PRIVATE KEY( BLOCK)?-----"
+PEM = r"-----BEGIN ((?:[A-Z0-9]+ )*)PRIVATE KEY((?: BLOCK)?)-----"
 RULES = (
     Rule("jwt", "eyJ", re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.([\w-]{4,}(?:\.[\w-]+){0,2})")),
     Rule(
         "private-key",
         "-----BEGIN ",
-        re.compile(rf"({PEM}(?:[\s\S]{{0,32768}}?-----END \2PRIVATE KEY\3-----|[\s\S]{{0,8192}}))"),
+        re.compile(rf"({PEM}(?:[^\0]{{0,32768}}?-----END \2PRIVATE KEY\3-----|[^\0\"'<>]{{0,8192}}))"),
     ),
     Rule(
         "client-secret",
@@ -64,11 +64,8 @@ RULES = (
     Rule("aws-key", "AKIA", re.compile(r"(?<!\w)(AKIA[A-Z0-9]{16})(?!\w)")),
     Rule("vault-token", "hvs.", re.compile(r"(?<!\w)(hvs\.[\w-]{20,})")),
 )
-KEY_MARKS = (
-    *("+ACR", "+ASt", "+ABa", "+ASb", "+AEh", "+ARm", "+AMC", "+ACS"),
-    *("ACDb", "AIoT", "APIM", "AzFu", "AzSe", "AzCa"),
-)
-"""What Azure's keys of each service have at a fixed place, before the checksum."""
+KEY_MARKS = ("+A", "ACDb", "AIoT", "APIM", "Az")
+"""What Azure's keys of each service have before their checksum; most begin with `+A`: `+ACR` the registry's."""
 KEY_LENGTHS = frozenset({43, 44, 51, 52, 54, 56, 86, 88})
 KEY_START = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{33,76}$")
 KEY_END = re.compile(r"[A-Za-z0-9+/]{5,6}={0,2}(?![A-Za-z0-9+/=])")
@@ -92,8 +89,7 @@ def known_forms(text: str) -> Iterator[Found]:
         for place in places(text, rule.anchor):
             if place >= rule.before and (match := rule.form.match(text, place - rule.before)):
                 yield Found(*match.span(1), rule.kind)
-    if "+A" in text or "A" in text:
-        yield from _azure_keys(text)
+    yield from _azure_keys(text)
     yield from _user_infos(text)
     yield from _last_parts(text)
 
@@ -110,7 +106,7 @@ def _azure_keys(text: str) -> Iterator[Found]:
     for mark in KEY_MARKS:
         for place in places(text, mark):
             start = KEY_START.search(text, max(0, place - 77), place)
-            end = KEY_END.match(text, place + len(mark))
+            end = KEY_END.match(text, place + 4)
             if start and end and end.end() - start.start() in KEY_LENGTHS:
                 yield Found(start.start(), end.end(), "azure-key")
 

@@ -6,101 +6,93 @@ from collections.abc import Iterator
 from acrcheck.bundle.forms import Found, places
 from acrcheck.bundle.names import Strength, is_empty, is_random, strength
 
-ANCHORS = (
-    *("pass", "pwd", "secret", "token", "cred", "auth", "cookie", "sess"),
-    *("key", "sig", "assertion", "conn", "dockerc", "pw", "psk"),
+SPOT = re.compile(
+    r"(?:pass|pwd|secret|token|cred|auth|cookie|sess|key|sig|assertion|conn|dockerc)[a-z0-9_-]*+"
+    r"(?:[\"'`]?\s{0,8}[:=]|[\"']\s{0,8},|[\"']?\s{1,80}[\"']?value)"
 )
-"""What every name of a secret has in it, in small letters."""
+"""What every name of a secret has in it, and what stands between a name and its value, in small letters."""
 SCHEMES = frozenset({"bearer", "basic", "negotiate"})
 SHORT = 4
 """What is shorter than that is no credential."""
+TAIL = re.compile(r"[A-Za-z0-9_-]*")
 HEAD = re.compile(r"[A-Za-z0-9_.-]*$")
-QUOTED = r"\"(?:[^\"\\]|\\[\s\S])*+\"?|'[^'\n]*+'?|`[^`\n]*+`?"
-BARE = r"(?:(?![,;&]\s*[\"']?[\w.-]+[\"']?\s*[=:]|[,;.)\]}>|]*(?:\s|$)|[,)\]}]*\\+[\"'nrt])[^\s\"'`<>])+"
+QUOTED = r"\"(?:[^\"\\\0\n]|\\[\s\S])*+\"?|'[^'\n]*+'?|`[^`\n]*+`?"
+BARE = (
+    r"(?:(?![,;&]\s*[\"']?[\w.-]+[\"']?\s*[=:]|[,;.)\]}>|]*(?:\s|$)|[,)\]}]*\\+[\"'nrt])"
+    r"[^\s\"'`<>\0])+"
+)
 """Up to white space, a quotation mark, or what begins the next field."""
-VALUE = rf"(?P<value>{QUOTED}|[|>][+-]?[ \t]*\r?\n\s*[^\n]+|<[a-z-]+:[0-9a-f]+>|{BARE})"
+VALUE = rf"(?P<value>{QUOTED}|[|>][+-]?[ \t]*\r?\n\s*[^\n]+|{BARE})"
 FIELD = re.compile(
-    rf"[A-Za-z0-9_-]{{0,48}}(?:"
-    rf"(?P<closed>[\"'`])?\s{{0,8}}(?P<sign>=>|:=|={{1,2}}|:)(?P<gap>\s{{0,80}})[\[({{]?"
-    rf"|[\"']?\s{{0,80}},?\s{{0,80}}[\"']?[vV]alue[\"']?\s{{0,8}}[:=]\s{{0,8}}"
-    rf"|[\"']\s{{0,8}},\s{{0,8}}(?=[\"'])"
-    rf"|(?P<flag>[ \t]+(?![-|]))"
+    r"[A-Za-z0-9_-]*+(?:"
+    r"(?P<closed>[\"'`])?\s{0,8}(?P<sign>=>|:=|={1,2}|:)\s{0,80}[\[({]?"
+    r"|[\"']?\s{0,80},?\s{0,80}[\"']?[vV]alue[\"']?\s{0,8}[:=]\s{0,8}"
+    r"|(?P<pair>[\"']\s{0,8},\s{0,8})(?=[\"'])"
     rf"){VALUE}"
 )
-SCHEME = re.compile(
-    r"(?:\"|'|`)?(?:bearer|basic|negotiate|digest|ntlm|token|apikey|sharedkey|sharedaccesssignature)\s+",
-    re.IGNORECASE,
-)
+FLAG = re.compile(rf"--?(?P<name>[\w-]+)[ \t]+(?![-|]){VALUE}")
+SCHEME = re.compile(r"(?:bearer|basic|negotiate|digest|ntlm|token|sharedkey)\s+(?=\S)", re.IGNORECASE)
 AUTHORIZATION = re.compile(
     r"authorization[\"'`]?\s{0,8}(?:=>|[:=,])\s{0,8}[\[(]*[\"'`]?(?:(?P<scheme>[A-Za-z]{4,22})[ \t]+)?"
-    r"(?P<value>[^\s\"'`\]})]+)",
+    r"(?P<value>[^\s\"'`\]})\\<>]+)",
     re.IGNORECASE,
 )
 COOKIE = re.compile(
-    r"(?:set-)?cookie2?[\"'`]?\s{0,8}(?:=>|[:=,])\s{0,8}[\[(]*[\"'`]?(?P<value>[^\s=;\"'`,]+=[^\r\n\"'`\])}]+)",
+    r"(?:set-)?cookie2?[\"'`]?\s{0,8}(?:=>|[:=,])\s{0,8}[\[(]*[\"'`]?(?P<value>[^\s=;\"'`,]+=(?:(?!\\+[\"'nrt])[^\r\n\"'`\])}])+)",
     re.IGNORECASE,
 )
 SENT = re.compile(r"(?:bearer|basic)\s+(?P<value>[\w.~+/-]{8,}={0,2})", re.IGNORECASE)
-CURL = re.compile(r"(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{1,128}:(?P<value>[^\s\"']+)")
-LOGIN = re.compile(r"login\b[^\n]{0,200}?\s-p[ =]?[\"']?(?P<value>[^\s\"']+)")
+WORD = r"(?P<value>(?:(?!\\+[\"'nrt])[^\s\"'<>])+)"
+CURL = re.compile(rf"(?<![\w-])(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}")
+LOGIN = re.compile(rf"login\b[^\n]{{0,200}}?\s-p[ =]?[\"']?{WORD}")
 MORE = re.compile(r"(?:[ \t]*\\?\r?\n[ \t>|]+[\w+/=.~-]+(?=[\s\"'\\,]|$))*")
 """A value that is broken goes on in lines that hold nothing else."""
 
 
 def named_secrets(text: str, small: str) -> Iterator[Found]:
     """Find what stands under the name of a secret. `small` is the text in small letters."""
-    for anchor in ANCHORS:
-        until = 0
-        for place in places(small, anchor):
-            if place >= until and (field := FIELD.match(text, place)):
-                until = field.start("value")
-                yield from _named(text, place, field)
+    until = 0
+    for spot in SPOT.finditer(small):
+        place = spot.start()
+        if place < until:
+            continue
+        head, tail = HEAD.search(text, max(0, place - 64), place), TAIL.match(text, place)
+        start = head.start() if head else place
+        sure = strength(name := text[start : tail.end() if tail else place])
+        if sure and (field := FIELD.match(text, place)):
+            begin, until = _inside(field)
+            if _fits(text, start, sure, field, text[begin:until]):
+                yield Found(begin, until, kind(name))
+    for place in places(text, "--"):
+        if (flag := FLAG.match(text, place)) and _follows(flag["name"], flag["value"]):
+            yield Found(*_inside(flag), kind(flag["name"]))
     yield from _headers(text, small)
 
 
-def _named(text: str, place: int, field: re.Match[str]) -> Iterator[Found]:
-    head = HEAD.search(text, max(0, place - 64), place)
-    start = head.start() if head else place
-    name = text[start : _name_end(text, place)]
+def _follows(name: str, value: str) -> bool:
+    """Tell whether what follows a flag after a blank is its secret."""
     sure = strength(name)
-    if sure is Strength.NONE:
-        return
-    begin, end = _inside(field)
-    value = text[begin:end]
-    if is_empty(value) or not _fits(text, start, name, sure, field, value):
-        return
-    if scheme := SCHEME.match(value):
-        begin += scheme.end()
-    yield Found(begin, end, kind(name))
-
-
-def _name_end(text: str, place: int) -> int:
-    while place < len(text) and (text[place].isalnum() or text[place] in "_-"):
-        place += 1
-    return place
+    return bool(sure) and not is_empty(value) and (sure is Strength.CERTAIN or is_random(value))
 
 
 def _inside(field: re.Match[str]) -> tuple[int, int]:
-    """Give the place of a value without its quotation marks, or a block's mark."""
+    """Give the place of a value without its quotation marks, a block's mark, or the scheme before a credential."""
     begin, end = field.span("value")
     value = field["value"]
     if value[0] in "\"'`":
-        return begin + 1, end - (len(value) > 1 and value[-1] == value[0])
-    if value[0] in "|>" and "\n" in value:
-        return begin + len(value) - len(value.partition("\n")[2].lstrip()), end
-    return begin, end
+        begin, end = begin + 1, end - (len(value) > 1 and value[-1] == value[0])
+    elif value[0] in "|>" and "\n" in value:
+        begin += len(value) - len(value.partition("\n")[2].lstrip())
+    scheme = SCHEME.match(field.string, begin, end)
+    return scheme.end() if scheme else begin, end
 
 
-def _fits(text: str, start: int, name: str, sure: Strength, field: re.Match[str], value: str) -> bool:
+def _fits(text: str, start: int, sure: Strength, field: re.Match[str], value: str) -> bool:
     """Tell whether the value can be a secret for the way in which it stands under its name."""
+    if is_empty(value):
+        return False
     quoted = field["value"][0] in "\"'`"
-    if field["flag"] is not None:
-        return (
-            name.startswith("-")
-            and not value.startswith("-")
-            and (sure is Strength.CERTAIN or is_random(value))
-        )
-    if sure is Strength.LIKELY:
+    if sure is Strength.LIKELY or field["pair"]:
         return is_random(value)
     if value.isdigit() and len(value) < 6:  # noqa: PLR2004 - a length, a port, a number of seconds
         return False

@@ -4,6 +4,7 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
+from math import log2
 
 
 class Strength(IntEnum):
@@ -21,7 +22,7 @@ CERTAIN = re.compile(
     r"|(?:access|refresh|id|identity|registry|session|auth|bearer|sas|api|client|gateway|proxy|security|admin)token"
     r"|(?:api|account|access|secretaccess|private|sharedaccess|shared|storage|encryption"
     r"|signing|master|subscription|functions|license|host|psk|provisioner|dbencryption|externaltokenencryption)key"
-    r"|(?:client)?assertion|(?:connection|conn)(?:string|str)|connectionurl|accesssignature|dockerconfigjson|dockercfg"
+    r"|clientassertion|(?:connection|conn)(?:string|str)|connectionurl|accesssignature|dockerconfigjson|dockercfg"
     r"|passcode|bindpw|pgpass|basicauth|registryauth|npmauth|userpass|^sig)$"
 )
 LIKELY = re.compile(
@@ -82,8 +83,8 @@ def strength(name: str) -> Strength:
 TOKEN = re.compile(r"<[a-z]+(?:-[a-z]+)*:[0-9a-f]{1,16}>")
 """What stands where a secret was."""
 PLACEHOLDER = re.compile(
-    r"\$\(\w+\)|\$?\$\{[^}]*\}|\$\w+|\{\{.*\}\}|%\(?\w+\)?s|%[A-Z_]+%|\*+|[xX]{3,}|\.{3}|…|<[^<>]*>|\[[\w -]*\]"
-    r"|\(?(?:redacted|hidden|removed|masked|sanitized|sensitive)\)?|HIDDEN",
+    r"\$\(\w+\)?|\$+\{+[^}]*\}*|\$\w+|\{\{.*\}\}|%\(?\w+\)?s|%[A-Z_]+%|\*+|[xX]{3,}|\.{3}|…|<[^<>]*>|\[[\w -]*\]"
+    r"|\(?(?:redacted|hidden|removed|masked|sanitized|sensitive)\)?|HIDDEN\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 PLAIN_WORDS = frozenset(
@@ -143,7 +144,36 @@ PLAIN_WORDS = frozenset(
             "bearer",
             "basic",
         ),
-        *("secret", "token", "password", "key", "auth", "jwt", "opaque"),
+        *(
+            "secret",
+            "token",
+            "password",
+            "key",
+            "auth",
+            "jwt",
+            "opaque",
+            "msi",
+            "via",
+            "and",
+            "or",
+            "flag",
+            "option",
+        ),
+        *(
+            "stdin",
+            "with",
+            "has",
+            "to",
+            "in",
+            "on",
+            "the",
+            "instead",
+            "field",
+            "value",
+            "must",
+            "should",
+            "expiry",
+        ),
     }
 )
 WELL_KNOWN_FOLDERS = re.compile(
@@ -156,6 +186,18 @@ DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S*", re.IGNORECASE)
 RESOURCE = re.compile(r"/?(?:subscriptions|providers)/\S*", re.IGNORECASE)
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/[a-z0-9._-]+)+(?::[\w][\w.-]*)?(?:@\w+:[0-9a-f]+)?")
+LEAST_DRAWN, MOST_DRAWN = 16, 512
+BITS = 3.3
+"""Bits that a character says at least where it is drawn: less is said by those of words."""
+DRAWN_ELSEWHERE = re.compile(r"(?i)digest|sha|checksum|tag$|version|uid|image|repository|^ca|cert|host|url")
+MARKS = "\"'`.,;:!?()[]{}<>|…"
+CALL = re.compile(r"[A-Za-z_][\w.]*[(\[{]")
+"""What stands in code where a value would stand."""
+PARTS = re.compile(r"[^A-Za-z0-9]+")
+PLAIN_PART = re.compile(r"[A-Z]?[a-z]*\d{0,4}|[A-Z]+\d{0,7}|[A-Za-z]+|\d+[a-z]{0,2}")
+"""A word, a number, or a word with a number after it."""
+ODD = re.compile(r"[!#$%^*+=~]")
+"""What passwords have, and names have not."""
 SHORTEST = 8
 """A value below this length under a name that only suggests a secret is a word."""
 SOLID = 20
@@ -171,18 +213,19 @@ def is_empty(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """Tell whether a value looks like a secret rather than a name, a path, a digest, a number or words."""
-    bare = value.strip()
+    """Tell whether a value looks like a secret rather than a name, a path, a digest, a number, code or words."""
+    bare = value.strip().strip(MARKS)
     if len(bare) < SHORTEST or is_empty(bare) or len(bare.split()) > 2:  # noqa: PLR2004 - a scheme and a value
         return False
     known = (NUMBER, DIGEST, ADDRESS, RESOURCE, WELL_KNOWN_FOLDERS)
-    if any(pattern.fullmatch(bare) for pattern in known):
+    if any(pattern.fullmatch(bare) for pattern in known) or CALL.match(bare):
         return False
     if UUID.fullmatch(bare):
         return True
+    parts = PARTS.split(bare)
     if LABEL.fullmatch(bare) or REFERENCE.fullmatch(bare):
-        return any(is_solid(part) for part in re.split(r"[-./:@]", bare))
-    return any(map(str.isdigit, bare)) or not bare.isalpha() or _mixed(bare)
+        return any(map(is_solid, parts))
+    return bool(ODD.search(bare)) or any(not PLAIN_PART.fullmatch(part) or _mixed(part) for part in parts)
 
 
 def is_solid(part: str) -> bool:
@@ -194,4 +237,14 @@ def is_solid(part: str) -> bool:
 def _mixed(word: str) -> bool:
     """Tell whether a word changes between small and capital letters more often than words do."""
     changes = sum(a.isupper() != b.isupper() for a, b in pairwise(word))
-    return changes > max(3, len(word) // 6)
+    return changes > max(3, len(word) // 4)
+
+
+def is_drawn(value: str, name: str = "") -> bool:
+    """Tell whether a value looks drawn by lot, and does not stand under the name of a digest or a version."""
+    if not LEAST_DRAWN <= len(value) <= MOST_DRAWN or DRAWN_ELSEWHERE.search(name) or not is_random(value):
+        return False
+    if UUID.fullmatch(value) or value.split() != [value]:
+        return False
+    counts = [value.count(letter) / len(value) for letter in set(value)]
+    return -sum(share * log2(share) for share in counts) > BITS

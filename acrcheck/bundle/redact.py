@@ -5,20 +5,23 @@ a salt that is made anew for each and never kept; so "is it the same one?" can s
 signature is kept.
 """
 
+import base64
 import hashlib
+import os
 import re
-import secrets as randomness
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from acrcheck.bundle import structure
+from acrcheck.bundle import structure, views, windows
 from acrcheck.bundle.forms import JWT, Found
 from acrcheck.bundle.named import kind
-from acrcheck.bundle.names import TOKEN, Strength, is_empty, is_random, strength
-from acrcheck.bundle.secrets import find
+from acrcheck.bundle.names import TOKEN, Strength, is_drawn, is_empty, is_random, strength
+from acrcheck.bundle.pseudonyms import Pseudonyms
+from acrcheck.bundle.secrets import find, merged
+from acrcheck.errors import UsageError
 from acrcheck.wire.door import Secret
 
 DIGITS = 8
@@ -40,9 +43,11 @@ class Redactor:
 
     def __init__(self, rules: Rules | None = None, salt: bytes | None = None) -> None:
         self.rules = rules or Rules()
-        self._salt = salt or randomness.token_bytes(32)
+        self._salt = salt or os.urandom(32)
+        self._patterns = [_compiled(pattern) for pattern in self.rules.patterns]
         self._lock = threading.Lock()
         self._counts: dict[str, Counter[str]] = {}
+        self._pseudonyms = Pseudonyms(self._salt, ips=self.rules.ips, names=self.rules.names)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -50,14 +55,31 @@ class Redactor:
         with self._lock:
             return {place: dict(sorted(kinds.items())) for place, kinds in sorted(self._counts.items())}
 
+    def learn(self, value: Any) -> None:
+        """Take the names from an object or another JSON value before they are met in texts.
+
+        Names are learned from every object that is redacted, too. Where all is at hand before the first text is
+        redacted, as in a recording, learning first makes sure that no name is met too early.
+        """
+        self._pseudonyms.learn(value)
+
     def text(self, text: str, place: str) -> str:
         """Redact a text."""
-        return self._replaced(text, find(text), place)
+        return self._replaced(text, self._find(text), place)
+
+    def _find(self, text: str) -> list[Found]:
+        found = find(text)
+        if not self._patterns:
+            return found
+        own = [
+            Found(*match.span(), "pattern") for pattern in self._patterns for match in pattern.finditer(text)
+        ]
+        return merged([*found, *own], text)
 
     def stream(self, chunks: Iterable[str] | Iterable[bytes], place: str) -> Iterator[str]:
-        """Redact a text that comes in pieces."""
-        pieces = [piece.decode(errors="replace") if isinstance(piece, bytes) else piece for piece in chunks]
-        yield self.text("".join(pieces), place)
+        """Redact a text that comes in pieces, in memory that does not grow with it."""
+        pieces = windows.decoded(chunks)
+        return windows.replaced(pieces, self._find, lambda text, found: self._replaced(text, found, place))
 
     def name(self, name: str) -> str:
         """Redact the name of a file; what stands for a secret in it can stand in a file name."""
@@ -67,7 +89,7 @@ class Redactor:
             start = name.rfind("eyJ", last, item.start) if item.kind == "jwt" else item.start
             pieces += (name[last:start], self._token(item, name, "file names").strip("<>").replace(":", "-"))
             last = item.end
-        return "".join([*pieces, name[last:]])
+        return self._renamed("".join([*pieces, name[last:]]), "file names")
 
     def object(self, kubernetes_object: dict[str, Any], place: str) -> dict[str, Any]:
         """Redact an object of Kubernetes: first what its structure tells, then every text in it."""
@@ -75,11 +97,16 @@ class Redactor:
         def hold(password: str) -> Secret:
             return Secret(self._taken("password", password, place), "password")
 
+        self.learn(kubernetes_object)
         redacted: dict[str, Any] = self.value(
             structure.bare(kubernetes_object, hold, lambda kind, value: self._taken(kind, value, place)),
             place,
         )
         return redacted
+
+    def values(self, values: Any, place: str) -> Any:
+        """Redact the values of a Helm release: as any JSON value, and whatever looks drawn by lot."""
+        return self.value(_without_random(values, lambda value: self._taken("value", value, place)), place)
 
     def value(self, value: Any, place: str) -> Any:
         """Redact every text in a JSON value, also the names of fields."""
@@ -138,7 +165,30 @@ class Redactor:
                 token = f'"{token}"'  # what was JSON stays JSON
             pieces += (text[last : item.start], token)
             last = item.end
-        return "".join([*pieces, text[last:]]) if pieces else text
+        text = "".join([*pieces, text[last:]]) if pieces else text
+        return self._renamed(text, place) if self.rules.ips or self.rules.names else text
+
+    def _renamed(self, text: str, place: str) -> str:
+        """Give a text, and the claims of the JWTs in it, with other names and addresses."""
+
+        def count(kind: str) -> None:
+            self._count(kind, place)
+
+        def claims(token: re.Match[str]) -> str:
+            header, payload, *rest = token[0].split(".", 2)
+            plain = views.decoded(payload)
+            other = self._pseudonyms.replace(plain, count)
+            if other == plain:
+                return token[0]
+            encoded = base64.urlsafe_b64encode(other.encode()).decode().rstrip("=")
+            return ".".join([header, encoded, *rest])
+
+        pieces: list[str] = []
+        last = 0
+        for token in JWT.finditer(text):
+            pieces += (self._pseudonyms.replace(text[last : token.start()], count), claims(token))
+            last = token.end()
+        return "".join([*pieces, self._pseudonyms.replace(text[last:], count)])
 
     def _token(self, item: Found, text: str, place: str) -> str:
         return self._taken(item.kind, item.plain or text[item.start : item.end], place)
@@ -147,11 +197,34 @@ class Redactor:
         """Give what stands in a secret's place, and count it."""
         if TOKEN.fullmatch(secret):
             return secret
+        self._count(kind, place)
+        return f"<{kind}:{self._digits(secret)}>"
+
+    def _count(self, kind: str, place: str) -> None:
         with self._lock:
             self._counts.setdefault(place, Counter())[kind] += 1
-        return f"<{kind}:{self._digits(secret)}>"
 
     def _digits(self, secret: str) -> str:
         return hashlib.blake2b(
             secret.encode("utf-8", "surrogatepass"), key=self._salt, digest_size=DIGITS // 2
         ).hexdigest()
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UsageError(
+            f"the pattern cannot be read: {error}",
+            input=pattern,
+            expected="a regular expression as Python's re reads it",
+            remedy="put a backslash before each of . * + ? ( ) [ ] { } ^ $ | that is meant as it stands",
+        ) from error
+
+
+def _without_random(value: Any, taken: Callable[[str], str], name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _without_random(item, taken, str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_random(item, taken, name) for item in value]
+    return taken(value) if isinstance(value, str) and is_drawn(value, name) else value

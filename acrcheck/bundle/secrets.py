@@ -1,7 +1,7 @@
 """Finds the secrets in a text, plain or in whatever encoding."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from acrcheck.bundle import views
 from acrcheck.bundle.forms import JWT, SESSION, Found, known_forms
@@ -16,6 +16,9 @@ NO_USERS = re.compile(
 )
 """What stands before a colon and is no user name."""
 HEX = re.compile(r"[0-9a-fA-F]+|[a-z/]+|[0-9/+-]+")
+"""What is a digest, a path or a number rather than base64."""
+QUOTES = frozenset("\"'")
+BROKEN = frozenset(" \t\r\n\\")
 PARTS = re.compile(r"[A-Za-z0-9+]{16,}={0,2}")
 
 
@@ -26,19 +29,17 @@ def find(text: str, depth: int = 0) -> list[Found]:
         small = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
     found = [*known_forms(text), *named_secrets(text, small), *_encoded(text, depth)]
     if depth < DEPTH:
-        if "\\" in text or "&" in text:
-            found += _through(views.without_escapes(text), depth)
-        if "%" in text:
-            found += _through(views.without_percent(text), depth)
+        for view in (views.without_escapes(text, small), views.without_percent(text, small)):
+            if view:
+                found += _through(view, depth)
     return merged(found, text)
 
 
 def _through(view: views.View, depth: int) -> Iterator[Found]:
     """Find what is in another reading of the text."""
-    if view.changed:
-        for item in find(view.text, depth + 1):
-            plain = item.plain or view.text[item.start : item.end]
-            yield Found(*view.span(item.start, item.end), item.kind, plain)
+    for item in find(view.text, depth + 1):
+        plain = item.plain or view.text[item.start : item.end]
+        yield Found(*view.span(item.start, item.end), item.kind, plain)
 
 
 def _encoded(text: str, depth: int) -> Iterator[Found]:
@@ -49,10 +50,12 @@ def _encoded(text: str, depth: int) -> Iterator[Found]:
         if start < until:
             continue
         run = match[0]
+        if run.islower():
+            continue  # a digest, a path, a name: of a hundred thousand pairs in base64 six have no capital letter
         if SESSION.fullmatch(run) and not (run.islower() or run.isupper()) and any(map(str.isdigit, run)):
             yield Found(start, end, "session-token")
             continue
-        until, more = views.joined(text, end)
+        until, more = views.joined(text, end) if text[end : end + 1] in BROKEN else (end, "")
         run += more
         if HEX.fullmatch(run):
             continue
@@ -83,7 +86,7 @@ def merged(found: list[Found], text: str) -> list[Found]:
     """Put together what overlaps, and leave alone what redaction keeps or has written."""
     spans: list[Found] = []
     written = [match.span() for match in TOKEN.finditer(text)] if found and "<" in text else []
-    for item in sorted(found, key=lambda item: (item.start, -item.end)):
+    for item in sorted(map(_without_escape(text), found), key=lambda item: (item.start, -item.end)):
         taken = text[item.start : item.end]
         if not TOKEN.sub("", taken).strip() or (item.kind != "jwt" and _is_jwt(text, item)):
             continue
@@ -96,6 +99,19 @@ def merged(found: list[Found], text: str) -> list[Found]:
         else:
             spans.append(item)
     return spans
+
+
+def _without_escape(text: str) -> Callable[[Found], Found]:
+    """Leave the backslash of a quotation mark to what is quoted."""
+
+    def shortened(item: Found) -> Found:
+        end = item.end
+        if text[end : end + 1] in QUOTES:
+            while end > item.start and text[end - 1] == "\\":
+                end -= 1
+        return item._replace(end=end)
+
+    return shortened
 
 
 def _is_jwt(text: str, item: Found) -> bool:

@@ -1,7 +1,7 @@
 """The tape: every question put to cluster and wire, with its answer.
 
 Questions are kept in a canonical form; the same question asked again gets the next ordinal. What is kept is
-what the checks saw: handles, never secrets.
+what the checks saw: handles, never secrets. As a file it is one JSON object a line, the header first.
 """
 
 import dataclasses
@@ -57,12 +57,15 @@ class NeverAskedError(Exception):
 class Tape:
     """Grows while a run asks; gives the same answers back afterwards. Safe for threads."""
 
-    def __init__(self, entries: tuple[Entry, ...] = ()) -> None:
+    def __init__(
+        self, entries: tuple[Entry, ...] = (), keep: Callable[[Entry], None] = lambda _: None
+    ) -> None:
         self._lock = threading.Lock()
+        self._keep = keep
         self._entries = list(entries)
         self._answers: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         self._taken: dict[tuple[str, str], int] = defaultdict(int)
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.ordinal):
             self._answers[entry.door, entry.question].append(entry.answer)
 
     def record(self, clock: Clock, door: str, question: Mapping[str, Any], ask: Callable[[], Any]) -> Any:
@@ -74,7 +77,9 @@ class Tape:
         with self._lock:
             ordinal = self._taken[door, text]
             self._taken[door, text] += 1
-            self._entries.append(Entry(door, text, ordinal, kept, at, round(clock.monotonic() - began, 4)))
+            entry = Entry(door, text, ordinal, kept, at, round(clock.monotonic() - began, 4))
+            self._entries.append(entry)
+        self._keep(entry)
         return answer
 
     def answer(self, door: str, question: Mapping[str, Any]) -> Any:

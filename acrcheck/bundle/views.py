@@ -8,7 +8,7 @@ import binascii
 import re
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from html import unescape
 
 ESCAPE = re.compile(
@@ -18,8 +18,15 @@ WHITE = {"n": "\n", "r": "\r", "t": "\t"}
 PERCENT = re.compile(r"%([0-9a-fA-F]{2})")
 RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 """What may be base64, or a token of a fixed form."""
-NEXT = re.compile(r"[ \t]*\r?\n[ \t>|]*([A-Za-z0-9+/_-]{2,}={0,2})(?=[\s\"'\\,}<]|$)")
+NEXT = re.compile(r"(?:[ \t]*\r?\n|(?:\\+r)?\\+n)[ \t>|]*([A-Za-z0-9+/_-]{2,}={0,2})(?=[\s\"'\\,}<]|$)")
 """Base64 that goes on in the next line, with nothing else in it."""
+HOT = re.compile(
+    r"pass|pwd|secret|token|cred|auth|cookie|sess|key|sig|assertion|conn|dockerc|basic|bearer|login|user|-u"
+    r"|\\u00|\\x|:\\+/|&#|://|%3a%2f%2f|%2ba|%40|%[467][0-9a-f]|private|q~|@tcp"
+)
+"""What a line has that is worth another reading, in small letters."""
+APART = "\n\0\n"
+"""What stands in a reading for the lines that are left out: no secret goes on over it."""
 GZIP = b"\x1f\x8b"
 MOST = 8 * 1024 * 1024
 """Bytes that are unpacked at most."""
@@ -28,22 +35,19 @@ MOST = 8 * 1024 * 1024
 class View:
     """A reading of a text that knows from where in the text each of its characters comes."""
 
-    def __init__(self, text: str, marks: re.Pattern[str], reading: Callable[[re.Match[str]], str]) -> None:
+    def __init__(self, text: str, marks: Iterable[tuple[int, int, str]]) -> None:
         pieces: list[str] = []
         self._here = [0]
         self._there = [0]
         self._until = [0]
         here = there = 0
-        for mark in marks.finditer(text):
-            start, end = mark.span()
-            read = reading(mark)
+        for start, end, read in marks:
             pieces += (text[there:start], read)
             here += start - there
             self._add(here, start, end)
             here += len(read)
             self._add(here, end, 0)
             there = end
-        self.changed = bool(pieces)
         self.text = "".join([*pieces, text[there:]])
 
     def _add(self, here: int, there: int, until: int) -> None:
@@ -59,9 +63,12 @@ class View:
         return begin, self._until[last] or self._there[last] + end - self._here[last]
 
 
-def without_escapes(text: str) -> View:
-    """Read a text as JSON, a shell or HTML reads what it holds in quotes: one level less of escapes."""
-    return View(text, ESCAPE, _unescaped)
+def without_escapes(text: str, small: str) -> View | None:
+    """Read the lines that may hold a secret as JSON, a shell or HTML reads quotes: one level less of escapes.
+
+    `small` is the text in small letters. None when there is nothing to be read otherwise.
+    """
+    return _read(text, small, "\\&", ESCAPE, _unescaped) if "\\" in text or "&" in text else None
 
 
 def _unescaped(mark: re.Match[str]) -> str:
@@ -71,9 +78,44 @@ def _unescaped(mark: re.Match[str]) -> str:
     return WHITE.get(character, character) if character else unescape(mark[0])
 
 
-def without_percent(text: str) -> View:
-    """Read a text as a URL's part is read. Bytes beyond ASCII give one character each."""
-    return View(text, PERCENT, lambda mark: chr(int(mark[1], 16)))
+def without_percent(text: str, small: str) -> View | None:
+    """Read the lines that may hold a secret as a URL's part is read. Bytes beyond ASCII give one character each."""
+    return _read(text, small, "%", PERCENT, lambda mark: chr(int(mark[1], 16))) if "%" in text else None
+
+
+def _read(
+    text: str,
+    small: str,
+    signs: str,
+    marks: re.Pattern[str],
+    reading: Callable[[re.Match[str]], str],
+) -> View | None:
+    found: list[tuple[int, int, str]] = []
+    last = 0
+    changed = False
+    for start, end in _lines(text, signs):
+        if HOT.search(small, start, end):
+            found.append((last, start, APART))
+            for mark in marks.finditer(text, start, end):
+                found.append((*mark.span(), reading(mark)))
+                changed = True
+            last = end
+    found.append((last, len(text), APART))
+    return View(text, found) if changed else None
+
+
+def _lines(text: str, signs: str) -> Iterator[tuple[int, int]]:
+    """Give the places of the lines that hold one of the signs."""
+    end = 0
+    ahead = [place for sign in signs if (place := text.find(sign)) >= 0]
+    while ahead:
+        start = text.rfind("\n", end, min(ahead)) + 1 or end
+        end = text.find("\n", min(ahead))
+        end = len(text) if end < 0 else end
+        yield start, end
+        passed = [text[place] for place in ahead if place < end]
+        ahead = [place for place in ahead if place >= end]
+        ahead += [place for sign in passed if (place := text.find(sign, end)) >= 0]
 
 
 def joined(text: str, end: int) -> tuple[int, str]:

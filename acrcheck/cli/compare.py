@@ -1,15 +1,21 @@
 """`acrcheck compare`."""
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from acrcheck.cli import options
 from acrcheck.cli.output import look, write
 
+if TYPE_CHECKING:
+    from acrcheck.catalogue import Checks
+    from acrcheck.report.saved import Saved
+
 HELP = """Say what changed from one run to a later one: what broke, what mended, and why.
 
-BEFORE and AFTER are reports of `acrcheck run` as JSON (`-o json`, or `--report json=FILE`); `-` is standard input.
+BEFORE and AFTER are reports of `acrcheck run` as JSON (`-o json`, or `--report json=FILE`), or recordings, as
+`acrcheck replay` takes them: these are checked by today's checks first. `-` is standard input.
 Pods are matched by what they are of, since a rollout gives them other names.
 
 \b
@@ -17,6 +23,7 @@ Examples:
   acrcheck run --report json=before.json
   acrcheck run --report json=after.json
   acrcheck compare before.json after.json
+  acrcheck compare yesterday.tar.gz today.tar.gz
 
 \b
 Exit codes: 0 no regression, 1 something that was well fails, 2 usage, 3 it is not known whether something does.
@@ -32,10 +39,10 @@ def command(before: str, after: str, **given: Any) -> int:
     """Read two reports and say what turned."""
     from acrcheck.catalogue import builtin_dir, load_checks
     from acrcheck.compare import compare
-    from acrcheck.report.saved import load
     from acrcheck.run import wiring_of
 
-    comparison = compare(load(before), load(after), wiring_of(load_checks(builtin_dir())))
+    checks = load_checks(builtin_dir())
+    comparison = compare(_saved(before, checks), _saved(after, checks), wiring_of(checks))
     if given["output"] == "json":
         from acrcheck.report import comparison_json
 
@@ -48,3 +55,21 @@ def command(before: str, after: str, **given: Any) -> int:
         page = Page(seen.width, seen.ascii, seen.color)
         write(comparison_text.render(comparison, page, verbose=seen.verbose), color=seen.color)
     return comparison.exit_code
+
+
+def _saved(path: str, checks: "Checks") -> "Saved":
+    """Read a report, or make one of a recording."""
+    from acrcheck.bundle.load import is_recording, load
+    from acrcheck.report import saved
+
+    if not is_recording(path, sys.stdin.buffer):
+        return saved.load(path)
+    from acrcheck.bundle.pack import replayed
+    from acrcheck.catalogue import builtin_dir, load_causes
+    from acrcheck.clock import SystemClock
+    from acrcheck.report import json
+    from acrcheck.target import Target
+
+    recording = load(path, sys.stdin.buffer, Target(), SystemClock().now())
+    report = replayed(recording, checks, load_causes(builtin_dir(), checks))
+    return saved.read(json.render(report).encode(), path)

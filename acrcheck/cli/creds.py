@@ -47,13 +47,12 @@ def command(image: str, **given: Any) -> int:
     """Try a user name and password on an image."""
     from contextlib import closing
 
-    from acrcheck.bundle.tape import Tape
+    from acrcheck.bundle.store import Store
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.progress import Progress
     from acrcheck.cli.run import show
     from acrcheck.cli.version import installed
     from acrcheck.clock import SystemClock
-    from acrcheck.cluster.recorded import recorded
     from acrcheck.run import Doors, Options, run
     from acrcheck.target import Target
     from acrcheck.wire.local import LocalWire
@@ -67,7 +66,7 @@ def command(image: str, **given: Any) -> int:
     checks = load_checks(builtin_dir(), "CREDENTIAL_ORDER")
     chosen = Options(timeout=given["timeout"], metadata={"version": installed(), "image": image})
     with Progress() as progress, closing(LocalWire(vault, clock, progress.received)) as wire:
-        report, _ = run(target, Doors(recorded(Tape()), wire), clock, checks, causes, chosen, progress)
+        report, _ = run(target, Doors(Store(), wire), clock, checks, causes, chosen, progress)
     show(report, given)
     if given["output"] == "text":
         _add_notes(report)

@@ -1,6 +1,7 @@
 """`acrcheck demo`."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,7 @@ Examples:
   acrcheck demo --list
   acrcheck demo label-missing -o json
   acrcheck demo dockerhub-rate-limit
+  acrcheck demo label-missing --bundle label.tar.gz
 """
 
 
@@ -36,13 +38,19 @@ def _offer(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
 @click.argument("scenario", required=False, shell_complete=_offer)
 @click.option("--profile", default="", metavar="NAME|FILE", help="Judge by this profile, as `run` does.")
 @click.option("--list", "listing", is_flag=True, help="List the scenarios.")
+@click.option(
+    "--bundle", "file", type=click.Path(path_type=Path), help="Pack the run as acrcheck bundle would."
+)
+@click.option("--force", is_flag=True, help="Overwrite that file.")
 @options.output("text", "json", "name")
 @options.presentation
-def command(scenario: str | None, listing: bool, **given: Any) -> int:
+def command(scenario: str | None, listing: bool, file: Path | None, force: bool, **given: Any) -> int:
     """Show acrcheck at work on a simulated cluster."""
     if listing:
         _list(given["output"])
         return 0
+    if file is not None:
+        return _packed(scenario, file, given, force=force)
     if scenario is None:
         _story(given)
         return 0
@@ -131,6 +139,35 @@ def _one(scenario: "Scenario", given: dict[str, Any]) -> int:
     metadata = {"version": installed(), "scenario": scenario.id}
     report, _ = look_at(world, checks, causes, profile.options(metadata))
     show(report, given)
+    return report.exit_code
+
+
+def _packed(name: str | None, path: Path, given: dict[str, Any], *, force: bool) -> int:
+    """Run the checks on a scenario's world, and pack what they heard."""
+    from acrcheck.cli.recording import refuse_existing, write_bundle
+    from acrcheck.cli.run import show
+    from acrcheck.errors import UsageError
+
+    scenario = _find(name) if name else None
+    if scenario is None or scenario.prints:
+        raise UsageError(
+            "there is no run to pack",
+            input=name or "no SCENARIO",
+            expected="a scenario that a run sees",
+            remedy="acrcheck demo --list",
+        )
+    refuse_existing(path, force=force)
+    from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+    from acrcheck.cli.version import installed
+    from acrcheck.lab.scenario import record
+    from acrcheck.run import Options
+
+    checks = load_checks(builtin_dir())
+    causes = load_causes(builtin_dir(), checks)
+    options = Options(metadata={"version": installed(), "scenario": scenario.id})
+    report, tape = record(scenario.build(), checks, causes, options)
+    show(report, given)
+    write_bundle(tape, path, checks, causes)
     return report.exit_code
 
 

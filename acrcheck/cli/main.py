@@ -9,7 +9,20 @@ import click
 
 from acrcheck.cli import errors
 
-COMMANDS = ("run", "compare", "values", "creds", "diagnose", "demo", "list", "explain", "cleanup", "version")
+COMMANDS = (
+    "run",
+    "bundle",
+    "replay",
+    "compare",
+    "values",
+    "creds",
+    "diagnose",
+    "demo",
+    "list",
+    "explain",
+    "cleanup",
+    "version",
+)
 """One file each, imported when it is needed."""
 HELP = """Say why a workload on AKS cannot authenticate to or pull from Azure Container Registry,
 and print the command that mends it. Changes nothing in the cluster unless --allow is given.

@@ -14,7 +14,8 @@ import click
 from acrcheck.errors import UsageError
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-FORMATS = ("text", "json")
+TAPE = "tape"
+FORMATS = ("text", "json", TAPE)
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(h|ms|m|s))")
 KINDS = {
     "deployment": ("deployments", "deploy"),

@@ -44,6 +44,14 @@ class Progress:
             line = f"{self._done} done, now: {event.check.title}{about}"
             self._show(line[: shutil.get_terminal_size().columns - 1])
 
+    def reading(self, number: int, count: int, name: str) -> None:
+        """Show what is being read for a bundle; called from several threads."""
+        with self._lock:
+            if self._on:
+                self._show(
+                    f"reading {number + 1} of {count}: {name}"[: shutil.get_terminal_size().columns - 1]
+                )
+
     def received(self, came: int, of: int) -> None:
         """Show how much has come of a body, in bytes; called from several threads, for every part that comes."""
         if not self._on or of < LARGE:

@@ -9,14 +9,17 @@ from acrcheck.azure.clouds import NAMES
 from acrcheck.cli import options
 from acrcheck.cli.errors import Session
 from acrcheck.cli.output import UNSEEN_WIDTH, look, write
+from acrcheck.cli.recording import redaction, redactor, taping
 
 if TYPE_CHECKING:
+    from acrcheck.catalogue import Checks
     from acrcheck.cluster.kubeconfig import ConnectionFlags
     from acrcheck.model import Report
     from acrcheck.profile import Profile
     from acrcheck.run import Options
     from acrcheck.target import Target
 
+TAPE = options.TAPE
 HELP = """Find the workload and check what it needs to authenticate to and pull from the registry.
 
 Without --workload, Coder's control plane is looked for. Nothing is created or changed unless --allow says so.
@@ -28,7 +31,7 @@ that are deleted again; --timeout must leave time for that.
 Examples:
   acrcheck run
   acrcheck run --context aks-prod -n coder --workload deployment/coder
-  acrcheck run --only token,registry --report json=report.json
+  acrcheck run --only token,registry --report json=report.json --report tape=run.tape
   acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
   acrcheck run --only registry --full --timeout 15m
 """
@@ -97,6 +100,7 @@ running_options = options.together(
 @options.config_file
 @target_options
 @running_options
+@redaction
 @options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
 @options.presentation
 @options.connection
@@ -116,32 +120,34 @@ def _session(ctx: click.Context, given: dict[str, Any]) -> Session:
 
 
 def _run(given: dict[str, Any]) -> int:
+    from acrcheck.bundle.tapefile import Header
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.progress import Progress
     from acrcheck.clock import SystemClock
-    from acrcheck.profile import Profile, load
     from acrcheck.run import refuse_unknown_names, run
 
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
-    profile = load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
-    chosen = _options(given, profile)
+    profile = profile_of(given, checks)
+    chosen = options_of(given, profile)
     refuse_unknown_names(checks, chosen)
 
     from acrcheck.cli.doors import opened
 
     clock = SystemClock()
+    tapes = [path for form, path in given["reports"] if form == TAPE]
     with (
         Progress() as progress,
         opened(
-            connection_flags(given), _target(given, profile), clock, os.environ, progress.received
+            connection_flags(given), target_of(given, profile), clock, os.environ, progress.received
         ) as world,
     ):
         chosen.metadata["cluster"] = world.connection.server
-        report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress)
+        header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
+        with taping(tapes, header, redactor(given)) as tape:
+            report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
     show(report, given)
-    for form, path in given["reports"]:
-        _save(report, form, path, given["verbose"])
+    save(report, given)
     return report.exit_code
 
 
@@ -161,6 +167,13 @@ def show(report: "Report", given: dict[str, Any]) -> None:
         how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
         text = terminal.render(report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose)
         write(text, color=how.color)
+
+
+def save(report: "Report", given: dict[str, Any]) -> None:
+    """Write a report to the files that were asked for; tapes are written while the run goes on."""
+    for form, path in given["reports"]:
+        if form != TAPE:
+            _save(report, form, path, given["verbose"])
 
 
 def _save(report: "Report", form: str, path: str, verbose: int) -> None:
@@ -193,7 +206,16 @@ def connection_flags(given: dict[str, Any]) -> "ConnectionFlags":
     return ConnectionFlags(**{field.name: given[field.name] for field in fields(ConnectionFlags)})
 
 
-def _target(given: dict[str, Any], profile: "Profile") -> "Target":
+def profile_of(given: dict[str, Any], checks: "Checks") -> "Profile":
+    """Load the profile that was asked for; an empty one where none was."""
+    from acrcheck.catalogue import builtin_dir
+    from acrcheck.profile import Profile, load
+
+    return load(given["profile"], builtin_dir(), checks) if given["profile"] else Profile("")
+
+
+def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
+    """Take the target out of what was given: what a flag says goes before what the profile says."""
     from acrcheck.target import Target
 
     return Target(
@@ -216,7 +238,7 @@ def _target(given: dict[str, Any], profile: "Profile") -> "Target":
     )
 
 
-def _options(given: dict[str, Any], profile: "Profile") -> "Options":
+def options_of(given: dict[str, Any], profile: "Profile") -> "Options":
     """Say how the run is run: what a flag says goes before what the profile says."""
     from uuid import uuid4
 

@@ -115,11 +115,11 @@ def _read(file: str) -> "Document":
 
 
 def _checked(values: Any, given: dict[str, Any]) -> "Report":
+    from acrcheck.bundle.store import Store
     from acrcheck.bundle.tape import Tape
     from acrcheck.catalogue import builtin_dir, load_causes, load_checks
     from acrcheck.cli.version import installed
     from acrcheck.clock import SystemClock
-    from acrcheck.cluster.recorded import recorded as no_cluster
     from acrcheck.run import Doors, Options, run
     from acrcheck.target import Target
     from acrcheck.wire.recorded import recorded as no_wire
@@ -127,7 +127,7 @@ def _checked(values: Any, given: dict[str, Any]) -> "Report":
     target = Target(registry=given["registry"].lower(), values=values)
     causes = load_causes(builtin_dir(), load_checks(builtin_dir()))
     checks = load_checks(builtin_dir(), "VALUES_ORDER")
-    doors = Doors(no_cluster(Tape()), no_wire(Tape()))
+    doors = Doors(Store(), no_wire(Tape()))
     metadata = {"version": installed(), "files": ", ".join(values.files)}
     report, _ = run(target, doors, SystemClock(), checks, causes, Options(metadata=metadata))
     return report

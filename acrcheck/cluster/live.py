@@ -107,13 +107,16 @@ class LiveCluster:
         reason = str(status.get("reason") or status.get("evaluationError") or "")
         return Answer(Outcome.OK, {"allowed": status.get("allowed") is True, "reason": reason})
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
         """Read the end of a container's log, at most 1 MiB of it."""
         query = [
             ("container", container),
             ("sinceSeconds", str(max(1, since))),
             ("tailLines", str(lines)),
             ("limitBytes", str(LOG_BYTES)),
+            *([("previous", "true")] if previous else []),
         ]
         permission = PODS.permission("get", namespace, "log")
         got = self._send("GET", _pod(namespace, pod, "log"), query=query, limit=2 * LOG_BYTES)

@@ -4,7 +4,6 @@ What the kubelet makes of each field is in github.com/kubernetes/kubernetes pkg/
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -68,7 +67,7 @@ def read_config(text: str, hold: Hold) -> list[Json]:
 def _text(value: object) -> str:
     try:
         raw = base64.b64decode(str(value), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also for letters that are not ASCII
         raise _UnreadableError("the field is not base64") from error
     try:
         return raw[:MOST_BYTES].decode()
@@ -96,7 +95,7 @@ def _not_json(text: str) -> str:
     """Say what stands there in place of JSON, without showing it."""
     try:
         json.loads(base64.b64decode(text.strip(), validate=True))
-    except (ValueError, binascii.Error, RecursionError):
+    except (ValueError, RecursionError):
         return "the field holds no JSON"
     return "the field holds base64 of JSON: it was encoded twice"
 
@@ -152,7 +151,7 @@ def _decoded(auth: str) -> tuple[str, str]:
     padded = text if text.strip().endswith("=") else text + "=" * (-len(text) % 4)
     try:
         pair = base64.b64decode(padded, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise _UnreadableError("`auth` of an entry: illegal base64 data") from error
     username, colon, password = pair.decode(errors="replace").partition(":")
     if not colon:

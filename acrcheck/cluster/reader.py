@@ -76,6 +76,8 @@ class Outcome(StrEnum):
     """Something answered that does not speak Kubernetes: HTML, truncated JSON, too much of it."""
     ERROR = "error"
     """5xx and whatever else."""
+    NOT_RECORDED = "not recorded"
+    """Nobody asked, or not so much, when what answers now was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ class Answer:
     def nothing(self) -> bool:
         """True when the server answered that there is no such object, or no such API."""
         return self.outcome in {Outcome.ABSENT, Outcome.NO_API}
+
+    @property
+    def too_wide(self) -> bool:
+        """True when this may not be seen, and a part of it perhaps may."""
+        return self.outcome in {Outcome.FORBIDDEN, Outcome.NOT_RECORDED}
 
     def value(self) -> Any:
         """Give the body. Raises CannotLookError with the reason when there is none."""
@@ -154,8 +161,13 @@ class Cluster(Protocol):
     def allowed(self, permission: Permission) -> Answer:
         """Ask whether the caller holds a permission; the body is `{"allowed": bool, "reason": str}`."""
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
-        """Read the last lines of a container's log of the last `since` seconds; the body is text."""
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
+        """Read the last lines of a container's log of the last `since` seconds; the body is text.
+
+        `previous` asks for that of the container's instance before.
+        """
 
     def try_pull(self, question: Pull) -> Answer:
         """Have a node's kubelet pull an image for a throw-away pod in which nothing runs. Only with leave.

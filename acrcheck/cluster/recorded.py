@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from acrcheck.bundle.store import Store
 from acrcheck.bundle.tape import NeverAskedError, Tape
 from acrcheck.clock import Clock
 from acrcheck.cluster.reader import Answer, Cluster, Pull, Resource
-from acrcheck.model import CannotLookError, Permission
+from acrcheck.model import Permission
 
 DOOR = "cluster"
 Asker = Callable[[Mapping[str, object], Callable[[Cluster], Answer]], Answer]
@@ -46,16 +47,20 @@ class TapedCluster:
         question = {"verb": "allowed", "permission": dataclasses.asdict(permission)}
         return self._ask(question, lambda inner: inner.allowed(permission))
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
         """Read the last lines of a container's log."""
         question: Mapping[str, object] = {
             "verb": "logs",
             "path": f"{namespace}/{pod}/{container}",
             "since": since,
             "lines": lines,
+            **({"previous": True} if previous else {}),
         }
         return self._ask(
-            question, lambda inner: inner.logs(namespace, pod, container, since=since, lines=lines)
+            question,
+            lambda inner: inner.logs(namespace, pod, container, since=since, lines=lines, previous=previous),
         )
 
     def try_pull(self, question: Pull) -> Answer:
@@ -74,14 +79,15 @@ def recording(inner: Cluster, tape: Tape, clock: Clock) -> TapedCluster:
     return TapedCluster(ask)
 
 
-def recorded(tape: Tape) -> TapedCluster:
-    """Give a door that answers from the tape; what was never asked cannot be known."""
+def recorded(tape: Tape, store: Store | None = None) -> TapedCluster:
+    """Give a door that answers from the tape, and what is not on it from the objects that are known."""
+    known = store or Store()
 
-    def ask(question: Mapping[str, object], _: Callable[[Cluster], Answer]) -> Answer:
+    def ask(question: Mapping[str, object], put: Callable[[Cluster], Answer]) -> Answer:
         try:
             answer: Answer = tape.answer(DOOR, question)
-        except NeverAskedError as error:
-            raise CannotLookError("not recorded") from error
+        except NeverAskedError:
+            return put(known)
         return answer
 
     return TapedCluster(ask)

@@ -1,6 +1,6 @@
-"""Which objects of a namespace would take a pod for their own, by its labels."""
+"""Label selectors: what one selects, and which objects of a namespace would take a pod for their own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from acrcheck.cluster.reader import REPLICASETS, Answer, Cluster, Resource
@@ -70,3 +70,44 @@ def _by_selector(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 def _network_policy(spec: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     selector = spec.get("podSelector") or {}
     return any(selector.values()) and matches(selector, labels)
+
+
+def labels_match(selector: str) -> Callable[[dict[str, str]], bool]:
+    """Read a label selector, equality-based or set-based, as a test of labels.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    tests = [_requirement(part.strip()) for part in _parts(selector)]
+    return lambda labels: all(test(labels) for test in tests)
+
+
+def _parts(selector: str) -> Iterator[str]:
+    """Take a selector apart at the commas that are not between parentheses."""
+    part, depth = "", 0
+    for letter in selector:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            yield part
+            part = ""
+        else:
+            part += letter
+    if part.strip():
+        yield part
+
+
+def _requirement(text: str) -> Callable[[dict[str, str]], bool]:
+    for word, wanted in ((" notin ", False), (" in ", True)):
+        if word in text:
+            key, _, values = text.partition(word)
+            if not (values.strip().startswith("(") and values.strip().endswith(")")):
+                raise ValueError(f"unable to parse requirement: {text}")
+            allowed = {value.strip() for value in values.strip()[1:-1].split(",")}
+            return lambda labels: (labels.get(key.strip()) in allowed) is wanted
+    for sign, wanted in (("!=", False), ("==", True), ("=", True)):
+        if sign in text:
+            key, _, value = text.partition(sign)
+            return lambda labels: (labels.get(key.strip()) == value.strip()) is wanted
+    if text.startswith("!"):
+        return lambda labels: text[1:].strip() not in labels
+    return lambda labels: text in labels

@@ -1,14 +1,16 @@
 """The cluster door to a lab world: the same answers as a real API server's, forbidden and absent ones included."""
 
 import copy
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from acrcheck.cluster.pullsecret import sealed
 from acrcheck.cluster.reader import AZURE_IDENTITIES, EVENTS, PODS, SECRETS, Answer, Outcome, Pull, Resource
+from acrcheck.cluster.selectors import labels_match
 from acrcheck.lab import releases, trial
-from acrcheck.lab.kube import Json, labels_match
+from acrcheck.lab.kube import Json
 from acrcheck.lab.world import Forbidden, World
 from acrcheck.model import Permission
 from acrcheck.wire.vault import Vault
@@ -80,7 +82,9 @@ class LabCluster:
         held = not forbids(self._world, permission)
         return Answer(Outcome.OK, {"allowed": held, "reason": ""})
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
         """Read the end of a container's log."""
         permission = PODS.permission("get", namespace, "log")
         if forbids(self._world, permission):
@@ -89,6 +93,9 @@ class LabCluster:
         if item is None:
             return Answer(Outcome.ABSENT, detail=f'pods "{pod}" not found')
         state = container_state(item, container)
+        if previous:
+            detail = f'previous terminated container "{container}" in pod "{pod}" not found'
+            return Answer(Outcome.INVALID, detail=detail)
         if not {"running", "terminated"} & state.keys():
             reason = state.get("waiting", {}).get("reason", "ContainerCreating")
             detail = f'container "{container}" in pod "{pod}" is waiting to start: {reason}'
@@ -163,7 +170,8 @@ def forbidden(permission: Permission) -> Answer:
 
 def container_state(pod: Json, container: str) -> dict[str, Any]:
     """The state of a pod's container; empty when the pod has none of that name."""
-    for status in pod["status"].get("containerStatuses") or ():
+    statuses = (pod["status"].get(name) or () for name in ("containerStatuses", "initContainerStatuses"))
+    for status in itertools.chain.from_iterable(statuses):
         if status["name"] == container:
             state: dict[str, Any] = status["state"]
             return state

@@ -9,7 +9,6 @@ import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
 from datetime import UTC
 from typing import Any
 
@@ -63,6 +62,10 @@ BUILT_IN: dict[str, frozenset[str]] = {
         {"pods", "nodes", "namespaces", "services", "configmaps", "events", "secrets", "serviceaccounts"}
     ),
     "apps/v1": frozenset({"deployments", "statefulsets", "daemonsets", "replicasets"}),
+    "rbac.authorization.k8s.io/v1": frozenset(
+        {"roles", "rolebindings", "clusterroles", "clusterrolebindings"}
+    ),
+    "admissionregistration.k8s.io/v1": frozenset({"mutatingwebhookconfigurations"}),
     "batch/v1": frozenset({"jobs", "cronjobs"}),
     "autoscaling/v2": frozenset({"horizontalpodautoscalers"}),
     "policy/v1": frozenset({"poddisruptionbudgets"}),
@@ -403,47 +406,6 @@ def merged(item: Any, patch: Any) -> Any:
         else:
             result[key] = merged(result.get(key), value)
     return result
-
-
-def labels_match(selector: str) -> Callable[[dict[str, str]], bool]:
-    """Read a label selector, equality-based or set-based, as a test of labels.
-
-    Raises:
-        ValueError: it is malformed.
-    """
-    tests = [_requirement(part.strip()) for part in _parts(selector)]
-    return lambda labels: all(test(labels) for test in tests)
-
-
-def _parts(selector: str) -> Iterator[str]:
-    """Take a selector apart at the commas that are not between parentheses."""
-    part, depth = "", 0
-    for letter in selector:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and not depth:
-            yield part
-            part = ""
-        else:
-            part += letter
-    if part.strip():
-        yield part
-
-
-def _requirement(text: str) -> Callable[[dict[str, str]], bool]:
-    for word, wanted in ((" notin ", False), (" in ", True)):
-        if word in text:
-            key, _, values = text.partition(word)
-            if not (values.strip().startswith("(") and values.strip().endswith(")")):
-                raise ValueError(f"unable to parse requirement: {text}")
-            allowed = {value.strip() for value in values.strip()[1:-1].split(",")}
-            return lambda labels: (labels.get(key.strip()) in allowed) is wanted
-    for sign, wanted in (("!=", False), ("==", True), ("=", True)):
-        if sign in text:
-            key, _, value = text.partition(sign)
-            return lambda labels: (labels.get(key.strip()) == value.strip()) is wanted
-    if text.startswith("!"):
-        return lambda labels: text[1:].strip() not in labels
-    return lambda labels: text in labels
 
 
 def _key(resource: Resource, item: Json) -> tuple[str, str]:

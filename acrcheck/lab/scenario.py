@@ -1,12 +1,16 @@
 """A scenario: a world with its faults, and the diagnosis it must get."""
 
 import importlib
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from acrcheck.bundle.collect import Collector, Limits
+from acrcheck.bundle.redact import Redactor
 from acrcheck.bundle.tape import Tape
+from acrcheck.bundle.tapefile import Header, TapeFile
 from acrcheck.catalogue import PACKAGE, Checks, load_checks
 from acrcheck.engine import Observer
 from acrcheck.lab import shell
@@ -17,6 +21,8 @@ from acrcheck.model import Cause, Report
 from acrcheck.run import Doors, Options, run
 from acrcheck.wire.vault import Vault
 
+READING = 60.0
+"""Seconds that reading for a bundle may take."""
 AFTERWARDS = 660.0
 """Seconds between a remedy and the next look: more than the ten minutes in which roles and logs settle."""
 
@@ -76,15 +82,35 @@ def look(
     causes: Iterable[Cause],
     options: Options | None = None,
     observe: Observer = lambda _: None,
+    tape: Tape | None = None,
 ) -> tuple[Report, Tape]:
-    """Run the real checks on a world."""
+    """Run the real checks on a world; what is asked is kept on the tape given, if any."""
     vault = Vault()
     wire = LabWire(world, vault)
     doors = Doors(LabCluster(world, vault), wire)
     try:
-        return run(world.target, doors, OperatorClock(world), checks, causes, options or Options(), observe)
+        return run(
+            world.target, doors, OperatorClock(world), checks, causes, options or Options(), observe, tape
+        )
     finally:
         wire.close()
+
+
+def record(
+    world: World,
+    checks: Checks,
+    causes: Iterable[Cause],
+    options: Options,
+    redactor: Redactor | None = None,
+) -> tuple[Report, bytes]:
+    """Run the real checks on a world, read what a bundle holds beside them, and give the tape as it would be a file."""
+    file, clock = io.BytesIO(), OperatorClock(world)
+    header = Header(options.metadata.get("version", ""), clock.now(), world.target, options)
+    tape = Tape(keep=TapeFile(file, header, redactor or Redactor()).keep)
+    report, _ = look(world, checks, causes, options, tape=tape)
+    collector = Collector(LabCluster(world), tape, clock, Limits(), READING)
+    collector.collect(report.metadata.get("namespace", ""), report.metadata.get("workload", ""))
+    return report, file.getvalue()
 
 
 def mend(world: World, scenario: Scenario, report: Report) -> list[tuple[str, str]]:

@@ -95,7 +95,7 @@ def _observation(item: Observation) -> dict[str, Any]:
         "check": item.check,
         "subject": item.subject.name or None,
         "message": item.text,
-        "values": item.values,
+        "values": dict(sorted(item.values.items())),
         "data": item.evidence,
     }
 

@@ -88,7 +88,12 @@ class _Terminal:
         """Give the whole report, line by line."""
         where = [
             f"{label}{self.report.metadata[key]}"
-            for key, label in (("context", "context "), ("namespace", "namespace "), ("workload", ""))
+            for key, label in (
+                ("recordedAt", "recorded "),
+                ("context", "context "),
+                ("namespace", "namespace "),
+                ("workload", ""),
+            )
             if self.report.metadata.get(key)
         ]
         if where:

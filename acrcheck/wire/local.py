@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from acrcheck.clock import Clock
-from acrcheck.wire import raw
+from acrcheck.wire import inside, raw
 from acrcheck.wire.certificate import describe
 from acrcheck.wire.door import (
     Connect,
@@ -78,15 +78,12 @@ class LocalWire:
         """Resolve a name by this machine's own rules."""
         del vantage
         try:
-            found = socket.getaddrinfo(
-                question.host, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
-            )
-        except (OSError, UnicodeError) as error:
+            found = inside.resolve({"host": question.host})
+        except OPENING as error:
             return _failure(error)
-        names = dict.fromkeys(item[3] for item in found if item[3] not in {"", question.host})
-        addresses = tuple(dict.fromkeys(str(item[4][0]) for item in found))
+        addresses = tuple(dict.fromkeys(found["addresses"]))
         self._held().know(question.host, addresses)
-        return Resolved(addresses, tuple(names))
+        return Resolved(addresses, tuple(dict.fromkeys(found["chain"])))
 
     def connect(self, vantage: Vantage, question: Connect) -> Connected | Failure:
         """Open a TCP connection; the next question to the same place goes on with it."""

@@ -42,6 +42,15 @@ def _data_endpoint_blocked(world: World) -> None:
     faults.rule("drop", world.registry.data_host)(world)
 
 
+def _data_endpoint_unlinked(world: World) -> None:
+    """The private zone has a record for the registry, and none for its data endpoint."""
+    world.registry.data_endpoint = True
+    world.registry.public_network_access = False
+    world.registry.private_endpoints = ["10.225.0.5"]
+    faults.resolves(HOST, "10.225.0.5", chain=("labreg.privatelink.azurecr.io",))(world)
+    faults.rule("unresolved", world.registry.data_host)(world)
+
+
 def _corrupt(world: World) -> None:
     world.registry.blobs = {digest: bytes(len(content)) for digest, content in world.registry.blobs.items()}
 
@@ -101,6 +110,13 @@ SCENARIOS = (
         "blob-storage-blocked",
         "the data endpoint cannot be reached",
         Faulty(_data_endpoint_blocked),
+        unmended="the network is not the cluster's to change",
+    ),
+    Scenario(
+        "data-endpoint-unlinked",
+        "data-endpoint-dns",
+        "the registry has a private address, its data endpoint none",
+        Faulty(_data_endpoint_unlinked),
         unmended="the network is not the cluster's to change",
     ),
     Scenario(

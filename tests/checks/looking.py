@@ -241,7 +241,9 @@ class FakeCluster:
         self.asked.append(("allowed", permission.text))
         return self.answers.get(permission.text, good({"allowed": True}))
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
         """Read a log."""
         self.asked.append(("logs", namespace, pod, container))
         return self.log

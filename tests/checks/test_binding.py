@@ -103,7 +103,7 @@ def served(body: Any) -> Looking[Crds | None]:
 def objects_of(
     *identities: Any,
     bindings: tuple[Any, ...] = (),
-    exceptions: tuple[Any, ...] | None = (),
+    exceptions: tuple[Any, ...] = (),
     everywhere: bool = True,
 ) -> IdentityObjects:
     """Objects of the identity API."""

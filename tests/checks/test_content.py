@@ -313,7 +313,9 @@ def test_quarantine_and_locks_are_no_denial(message: str) -> None:
 def layers(fake: FakeWire, count: int, **changed: Any) -> Any:
     """Download that many different layers."""
     found = tuple((f"{DIGEST}{number}", 0) for number in range(count))
-    return layer(route(**changed), holding(route(**changed)), Manifest("m", (), found), fake, CLOCK, Target())
+    return layer(
+        route(**changed), holding(route(**changed)), Manifest("m", (), found), Each(), fake, CLOCK, Target()
+    )
 
 
 def test_every_layer_is_asked_for_once_and_each_host_told() -> None:
@@ -356,7 +358,7 @@ def test_in_full_all_layers_are_downloaded_whole_and_verified() -> None:
     """However many there are; one of another digest is told. An unknown size bounds the download as usual."""
     found = Manifest("m", (), ((DIGEST, len(BLOB)),) * 30 + (("sha256:1", 0), ("sha256:2", len(BLOB))))
     fake = FakeWire(by=lambda _: blob())
-    seen, _ = look(layer(route(), holding(route()), found, fake, CLOCK, Target(full=True)))
+    seen, _ = look(layer(route(), holding(route()), found, Each(), fake, CLOCK, Target(full=True)))
     assert [(item.id, item.values["what"]) for item in seen] == [
         ("blob-corrupt", "layer 32 of 32"),
         ("blob-read", "31 of 32 layers"),

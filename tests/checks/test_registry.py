@@ -236,15 +236,29 @@ def reading(*answers: Reply, **changed: Any) -> Looking[Manifest | None]:
 
 
 def downloading(
-    *answers: Reply, digest: str = DIGEST, size: int = len(BLOB), step: Step = config
+    *answers: Reply,
+    digest: str = DIGEST,
+    size: int = len(BLOB),
+    step: Step = config,
+    at: Resolution | None = None,
 ) -> Looking[Any]:
     """Download config and first layer, which are the same blob here."""
     blob_of = (digest, size)
     found_blobs = Manifest("sha256:m", (blob_of,), (blob_of,))
-    targets = (Target(),) if step is layer else ()
-    return step(route(), holding(route()), found_blobs, wire(*answers), CLOCK, *targets)
+    if step is layer:
+        return step(
+            route(),
+            holding(route()),
+            found_blobs,
+            on_path(at or Resolution((), private=False)),
+            wire(*answers),
+            CLOCK,
+            Target(),
+        )
+    return step(route(), holding(route()), found_blobs, wire(*answers), CLOCK)
 
 
+PRIVATE = Resolution(("10.1.0.4",), private=True)
 ARM = blob(text='{"os": "linux", "architecture": "arm64"}')
 
 
@@ -404,6 +418,9 @@ CASES |= {
     ),
     ("registry-layer", "blob-address-public"): lambda: downloading(
         moved(STORAGE), blob(), Resolved(("20.60.1.1",)), step=layer
+    ),
+    ("registry-layer", "data-endpoint-not-private"): lambda: downloading(
+        moved(STORAGE), blob(), Resolved(("20.60.1.1",)), step=layer, at=PRIVATE
     ),
 }
 
@@ -864,7 +881,7 @@ def test_an_image_without_layers_has_none_to_download() -> None:
     _, fact = look(reading(stored(body), stored(body)))
     assert fact is not None
     with pytest.raises(NotApplicableError):
-        look(layer(route(), holding(route()), fact, wire(), CLOCK, Target()))
+        look(layer(route(), holding(route()), fact, Each(), wire(), CLOCK, Target()))
 
 
 def test_a_refused_head_that_get_answers_is_no_dead_end() -> None:
@@ -978,7 +995,9 @@ def test_another_digest_algorithm_is_not_called_corrupt() -> None:
 def test_no_more_than_the_first_bytes_are_asked_for(size: int, ranges: list[str]) -> None:
     """A layer may have gigabytes."""
     fake = FakeWire(by=lambda _: blob())
-    look(layer(route(), holding(route()), Manifest("m", (), ((DIGEST, size),)), fake, CLOCK, Target()))
+    look(
+        layer(route(), holding(route()), Manifest("m", (), ((DIGEST, size),)), Each(), fake, CLOCK, Target())
+    )
     assert [value for key, value in fake.asked[0].headers if key == "Range"] == ranges
 
 
@@ -1126,3 +1145,16 @@ def test_what_only_azure_itself_knows_of_a_refused_credential_is_said(who: Crede
     assert told in seen.evidence["azureKnows"]
     (seen,), _ = look(pulling(granting("metadata_read"), credentials=(who,)))
     assert told in seen.evidence["azureKnows"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        (Resolved(("10.1.0.5",)), ["blob-address-private"]),
+        (UNRESOLVED, ["data-endpoint-not-private"]),
+        (Failure(Trouble.TIMEOUT), []),
+    ],
+)
+def test_a_private_registry_has_its_layers_at_private_addresses(answer: Reply, seen: list[str]) -> None:
+    """A name that does not resolve there has none; one that could not be asked for says nothing."""
+    assert sight(downloading(moved(STORAGE), blob(), answer, step=layer, at=PRIVATE))[1:] == seen

@@ -24,7 +24,7 @@ LOOKS = {
     "az": frozenset(
         {
             *("show", "list", "version", "get-access-token", "get-upgrades", "check-name", "check-health"),
-            *("show-tags", "show-usage", "list-metadata", "rest"),
+            *("show-tags", "show-usage", "list-metadata", "list-deleted-tags", "rest"),
         }
     ),
 }

@@ -138,6 +138,7 @@ UNSTAGED = {
         ("egress-blocked", "all-egress-blocked", "connection-refused", "connection-reset"), ADDRESS
     ),
     **dict.fromkeys(("private-endpoint-unreachable", "privatelink-name"), ADDRESS),
+    "data-endpoint-unlinked": ADDRESS,
     **dict.fromkeys(("private-endpoint-unlinked", "private-endpoint-unlinked-seen"), ADDRESS),
     "imds-restricted": "AKS's own rules are needed; to the pods they look like the firewall that is staged",
     "imds-updating": NMI,

@@ -21,6 +21,7 @@ class Run:
 
     Attributes:
         text: the report for people with all its details (`-vv`), empty when there is none.
+        tape: what it heard.
     """
 
     argv: tuple[str, ...]
@@ -28,6 +29,7 @@ class Run:
     stdout: str
     stderr: str
     text: str
+    tape: Path
 
     @property
     def report(self) -> Json:
@@ -93,17 +95,22 @@ class Product:
             flags: as an operator would type them.
             kubeconfig: the operator's; the administrator's when not given.
         """
-        text = self.folder / f"{name}.txt"
+        text, tape = self.folder / f"{name}.txt", self.folder / f"{name}.tape"
         text.unlink(missing_ok=True)
-        argv = self.command(
-            cluster, *flags, "-vv", "-o", "json", "--report", f"text={text}", kubeconfig=kubeconfig
-        )
+        reports = ("--report", f"text={text}", "--report", f"tape={tape}")
+        argv = self.command(cluster, *flags, "-vv", "-o", "json", *reports, kubeconfig=kubeconfig)
         done = self.call(cluster, *argv[1:])
-        return Run(argv, done.returncode, done.stdout, done.stderr, text.read_text() if text.exists() else "")
+        said = text.read_text() if text.exists() else ""
+        return Run(argv, done.returncode, done.stdout, done.stderr, said, tape)
 
     def command(self, cluster: Cluster, *flags: str, kubeconfig: Path | None = None) -> tuple[str, ...]:
         """The command line of a run."""
         return (str(self.program), "run", "--kubeconfig", str(kubeconfig or cluster.kubeconfig), *flags)
+
+    def offline(self, *arguments: str) -> Completed:
+        """Run any of its commands where there is no kubeconfig, no home and no cluster."""
+        environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+        return capture((str(self.program), *arguments), None, LIMIT, environment)
 
     def call(self, cluster: Cluster, *arguments: str) -> Completed:
         """Run any of its commands."""

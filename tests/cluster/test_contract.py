@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -204,7 +205,7 @@ def test_reviews_say_what_is_held(side: Side, permission: Permission, held: bool
 def test_logs(side: Side) -> None:
     """Text of a container that runs; a missing pod, a missing container and a missing right are answers."""
     pod = side.door.list(PODS, side.namespace, "coder.deployment=coderd").items()[0]["metadata"]["name"]
-    ask = {"since": 600, "lines": 10}
+    ask: dict[str, Any] = {"since": 600, "lines": 10}
     said = side.door.logs(side.namespace, pod, "coderd", **ask)
     assert said.outcome is Outcome.OK
     assert isinstance(said.body, str)

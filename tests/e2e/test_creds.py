@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,11 @@ BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
 
 @contextmanager
-def registry(folder: Path, *actions: str) -> Iterator[tuple[Served, dict[str, Any]]]:
-    """Run a registry that lets one user do this with `team/app`; gives it, and the environment that trusts it."""
+def registry(folder: Path, *actions: str, keep: bool = False) -> Iterator[tuple[Served, dict[str, Any]]]:
+    """Run a registry that lets one user do this with `team/app`; gives it, and the environment that trusts it.
+
+    With `keep` it takes many requests on a connection.
+    """
     authority = Authority(folder)
     access = [{"type": "repository", "name": "team/app", "actions": list(actions)}]
     token = encode(HmacSigner(b"loopback"), {"access": access})
@@ -40,17 +44,16 @@ def registry(folder: Path, *actions: str) -> Iterator[tuple[Served, dict[str, An
         path = asked.target.partition("?")[0]
         if path == "/token":
             known = asked.header("Authorization") == BASIC
-            return answer(200, json.dumps({"token": token}).encode()) if known else answer(401, b"{}")
+            return said(200, json.dumps({"token": token}).encode()) if known else said(401, b"{}")
         if asked.header("Authorization") != f"Bearer {token}":
             realm = f'WWW-Authenticate: Bearer realm="{served.url}/token",service="loopback"'
-            return answer(401, b"{}", realm)
+            return said(401, b"{}", realm)
         if path.startswith("/v2/team/app/blobs/"):
-            return answer(200, CONFIG)
-        return answer(
-            200, b"" if asked.method == "HEAD" else MANIFEST, f"Content-Type: {KIND}manifest.v1+json"
-        )
+            return said(200, CONFIG)
+        return said(200, b"" if asked.method == "HEAD" else MANIFEST, f"Content-Type: {KIND}manifest.v1+json")
 
-    with serve(reply, authority.leaf("127.0.0.1")) as served:
+    said = partial(answer, keep=keep)
+    with serve(reply, authority.leaf("127.0.0.1"), requests=100 if keep else 1) as served:
         yield served, {"SSL_CERT_FILE": str(authority.certificate)}
 
 
@@ -72,6 +75,24 @@ def test_a_good_credential_is_good(tmp_path: Path) -> None:
     assert report["exitCode"] == 0
     assert report["registry-layer"] == "pass"
     assert sent.count(BASIC) == 1
+
+
+def test_all_of_it_takes_six_requests_over_one_connection(tmp_path: Path) -> None:
+    """Challenge, token, manifest twice, config and layer; the last two side by side may take a second connection."""
+    with registry(tmp_path, "pull", keep=True) as (served, environ):
+        report = tried(served, {**environ, "ACRCHECK_PASSWORD": PASSWORD}, "--username", USER)
+        asked = [f"{item.method} {item.target.partition('?')[0]}" for item in served.asked]
+
+    assert report["exitCode"] == 0
+    assert sorted(asked) == [
+        "GET /token",
+        "GET /v2/",
+        f"GET /v2/team/app/blobs/{DIGEST}",
+        f"GET /v2/team/app/blobs/{DIGEST}",
+        "GET /v2/team/app/manifests/1",
+        "HEAD /v2/team/app/manifests/1",
+    ]
+    assert served.connections <= 2
 
 
 def test_until_when_it_is_good_is_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from tests.unit.loopback import Asked, Authority, Leaf, answer, old_tls, serve
 
 Reply = Callable[[Asked], Iterable[bytes]]
 IMAGE = f"Content-Type: {KIND}manifest.v1+json"
-SECONDS = 20
+SECONDS = 50
+"""Generous, for a busy machine: what is asked ends by itself, and a command that does not is ended after a minute."""
 
 
 def verdict(folder: Path, reply: Reply, tls: Callable[[Authority], Leaf | ssl.SSLContext]) -> dict[str, Any]:
@@ -68,6 +70,15 @@ def large(asked: Asked) -> Iterable[bytes]:
         yield bytes(1_000_000)
 
 
+def bomb(asked: Asked) -> Iterable[bytes]:
+    """A registry whose manifest is a hundred megabytes of nothing, compressed."""
+    if asked.target == "/v2/":
+        return opened()(asked)
+    packer = zlib.compressobj(wbits=31)
+    packed = b"".join([*(packer.compress(bytes(10_000_000)) for _ in range(10)), packer.flush()])
+    return answer(200, packed, IMAGE, "Content-Encoding: gzip")
+
+
 REGISTRIES: dict[str, tuple[Reply, Callable[[Authority], Leaf | ssl.SSLContext], str, str]] = {
     "captive portal": (
         lambda _: answer(200, b"<html>Log in</html>"),
@@ -118,6 +129,30 @@ REGISTRIES: dict[str, tuple[Reply, Callable[[Authority], Leaf | ssl.SSLContext],
         good,
         "registry-config",
         "blob-corrupt",
+    ),
+    "a manifest that is a gzip bomb": (
+        lambda asked: bomb(asked) if asked.method == "GET" else opened()(asked),
+        good,
+        "registry-manifest",
+        "not-a-container-image",
+    ),
+    "a blob of fewer bytes than it has": (
+        opened(blob=[f"HTTP/1.1 200 OK\r\nContent-Length: {len(CONFIG) - 1}\r\n\r\n".encode() + CONFIG]),
+        good,
+        "registry-config",
+        "blob-corrupt",
+    ),
+    "a blob over plain HTTP and nobody there": (
+        opened(blob=answer(307, b"", "Location: http://127.0.0.1:1/blob")),
+        good,
+        "registry-config",
+        "blob-storage-blocked",
+    ),
+    "a page with status 401": (
+        lambda _: answer(401, b"<html>Log in</html>", "Content-Type: text/html"),
+        good,
+        "registry-challenge",
+        "not-an-azure-registry",
     ),
     "a blob that ends early": (
         opened(blob=[b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nx"]),

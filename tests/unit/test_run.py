@@ -50,7 +50,7 @@ def asks(plan: Plan) -> Looking[Each[Ask]]:
 def permission(ask: Ask, cluster: Cluster) -> Looking[Allowed]:
     """Ask for leave."""
     yield from ()
-    return Allowed(ask.permission, cluster.allowed(ask.permission).ok)
+    return Allowed(ask.permission, bool(cluster.allowed(ask.permission).value()))
 
 
 def pod(found: Place, cluster: Cluster, wire: Wire) -> Looking[None]:

@@ -2,11 +2,13 @@
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from acrcheck.bundle.redact import Redactor
 from acrcheck.bundle.structure import COPIES
+from acrcheck.catalogue import builtin_dir
 
 PLANTED = "hunter2-K9xQ7w"
 PAIR = base64.b64encode(f"puller:{PLANTED}".encode()).decode()
@@ -120,3 +122,32 @@ def test_a_file_name_stays_a_file_name() -> None:
 
     assert PLANTED not in name
     assert not set(name) & set("<>:/")
+
+
+LOOKALIKES = [
+    line
+    for line in Path(__file__).with_name("lookalikes.txt").read_text("utf-8").splitlines()
+    if line.strip() and not line.startswith("# ")
+]
+
+
+@pytest.mark.parametrize("line", LOOKALIKES)
+def test_what_only_looks_like_a_secret_is_left_alone(line: str) -> None:
+    """As a line of a log, with its escapes read, as a field's value, and quoted in JSON."""
+    redactor = Redactor()
+    read = line.replace("\\n", "\n").replace("\\t", "\t")
+
+    for text in (line, read, f"2026-11-02T09:00:00Z x[1]: {line}; next", json.dumps({"msg": line, "n": 1})):
+        assert redactor.text(text, "log") == text
+    assert redactor.value({"message": line, "list": [line]}, "answer") == {"message": line, "list": [line]}
+    assert redactor.name(line) == line
+
+
+def test_what_documents_quote_is_left_alone() -> None:
+    """The messages, commands and sentences of all cause documents."""
+    documents = sorted((builtin_dir() / "causes").glob("*.md"))
+
+    assert len(documents) > 100
+    for document in documents:
+        text = document.read_text("utf-8")
+        assert redacted(text) == text, document.name

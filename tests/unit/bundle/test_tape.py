@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acrcheck.bundle.store import Store
 from acrcheck.bundle.tape import Tape, canonical
 from acrcheck.cluster import recorded as taped_cluster
 from acrcheck.cluster.reader import DEPLOYMENTS, PODS, Answer, Cluster, Outcome, Pull, Resource
@@ -80,7 +81,9 @@ class Kubernetes:
         """Review a permission."""
         return self._answer(permission.text)
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
         """Read a log."""
         return self._answer(f"{namespace}/{pod}/{container} {since} {lines}")
 
@@ -155,7 +158,7 @@ def test_a_taped_cluster_answers_alike() -> None:
     answers = ask_cluster(taped_cluster.recording(live, tape, LabClock()))
 
     assert len(live.asked) == len(answers)
-    assert ask_cluster(taped_cluster.recorded(again(tape))) == answers
+    assert ask_cluster(taped_cluster.recorded(again(tape), Store())) == answers
 
 
 def test_a_taped_wire_answers_alike() -> None:
@@ -170,13 +173,13 @@ def test_what_was_not_asked_cannot_be_known() -> None:
     """A question not on the tape, or asked once too often, is one that cannot be looked at."""
     tape = Tape()
     taped_cluster.recording(Kubernetes(), tape, LabClock()).path("/version")
-    cluster = taped_cluster.recorded(again(tape))
+    cluster = taped_cluster.recorded(again(tape), Store())
 
     with pytest.raises(CannotLookError, match="not recorded"):
-        cluster.path("/healthz")
+        cluster.path("/healthz").value()
     cluster.path("/version")
     with pytest.raises(CannotLookError, match="not recorded"):
-        cluster.path("/version")
+        cluster.path("/version").value()
     with pytest.raises(CannotLookError, match="not recorded"):
         taped_wire.recorded(tape).resolve(HERE, Resolve("a"))
 

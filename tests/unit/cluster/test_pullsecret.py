@@ -162,3 +162,37 @@ def test_no_content_is_too_odd(value: object) -> None:
     for kind in (JSON, CFG):
         found = seen({"auths": {HOST: value}} if kind == JSON else {HOST: value}, kind)
         assert found["problem"] or len(found["entries"]) == 1
+
+
+TEXT = st.text(max_size=40)
+GOOD = json.dumps(
+    {"auths": {HOST: {"username": "labreg", "password": PASSWORD, "auth": encoded(f"labreg:{PASSWORD}")}}}
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["username", "password", "auth", "identitytoken", "Auth", "email"]), TEXT)
+)
+def test_no_field_is_too_odd(fields: dict[str, str]) -> None:
+    """Any text may stand in any of them: one entry comes of it, or the words of what is wrong."""
+    found = seen({"auths": {HOST: fields}})
+    assert [item["key"] for item in found["entries"]] == [HOST]
+    assert found["problem"] == found["entries"][0]["problem"]
+
+
+@given(st.integers(0, len(GOOD)), st.integers(0, 8), TEXT)
+def test_a_damaged_secret_is_read_or_told(place: int, lost: int, added: str) -> None:
+    """Something is cut out of the JSON, or put into it: it never shows the password, and never fails."""
+    found = seen(GOOD[:place] + added + GOOD[place + lost :])
+    assert found["problem"] or len(found["entries"]) <= 1
+    assert PASSWORD not in json.dumps(found)
+
+
+@given(st.integers(0, len(encoded(GOOD))), st.integers(0, 8), TEXT)
+def test_a_damaged_field_is_read_or_told(place: int, lost: int, added: str) -> None:
+    """The same with its base64, as a copy from a terminal may damage it."""
+    data = encoded(GOOD)
+    field = data[:place] + added + data[place + lost :]
+    found = sealed({"type": JSON, "data": {".dockerconfigjson": field}}, Vault().keep)
+    assert found["problem"] or len(found["entries"]) <= 1
+    assert PASSWORD not in json.dumps(found)

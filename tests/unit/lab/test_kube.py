@@ -3,9 +3,10 @@
 import pytest
 
 from acrcheck.cluster.reader import DEPLOYMENTS, JOBS, NODES, PODS, REPLICASETS
+from acrcheck.cluster.selectors import labels_match
 from acrcheck.lab import objects
 from acrcheck.lab.clock import LabClock
-from acrcheck.lab.kube import Json, Kubernetes, labels_match, merged
+from acrcheck.lab.kube import Json, Kubernetes, merged
 
 
 def cluster() -> Kubernetes:

@@ -100,7 +100,9 @@ class Small:
         """Not asked."""
         return Answer(Outcome.OK, {"allowed": True, "reason": permission.text})
 
-    def logs(self, namespace: str, pod: str, container: str, *, since: int, lines: int) -> Answer:
+    def logs(
+        self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
+    ) -> Answer:
         """Not asked."""
         del namespace, pod, container, since, lines
         return Answer(Outcome.OK, "")

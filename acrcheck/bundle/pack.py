@@ -1,0 +1,91 @@
+"""From a tape to a report, and to a bundle. Both are functions of the tape alone."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from acrcheck.bundle import archive
+from acrcheck.bundle.contents import OWN, contents, missing, top
+from acrcheck.bundle.tapefile import Recording
+from acrcheck.catalogue import Checks
+from acrcheck.clock import SteppedClock
+from acrcheck.model import Cause, Report
+from acrcheck.report import json as report_json
+from acrcheck.report import terminal
+from acrcheck.run import Options, replay
+
+WIDTH = 100
+TOKEN = re.compile(rb"<([a-z][a-z0-9-]*):[0-9a-f]+>")
+"""What stands where a secret was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A bundle that was written: how many bytes it has, and what it lacks (as `missing.json` lists it)."""
+
+    size: int
+    missing: list[dict[str, str]]
+
+
+def replayed(
+    recording: Recording, checks: Checks, causes: Iterable[Cause], options: Options | None = None
+) -> Report:
+    """Run today's checks on a recording, at the time of the recording; by default with its own options."""
+    header = recording.header
+    chosen = options or known(header.options, checks)
+    said = {"recordedAt": header.started.isoformat(timespec="seconds")}
+    said |= {"recordedBy": header.version} if header.version else {}
+    return replay(
+        header.target,
+        recording.tape,
+        SteppedClock(header.started),
+        checks,
+        causes,
+        replace(chosen, metadata={**chosen.metadata, **said}),
+        recording.store,
+    )
+
+
+def known(options: Options, checks: Checks) -> Options:
+    """Leave out of a recording's selection the names that mean nothing any more."""
+    names = {check.id for check in checks.checks} | {category.id for category in checks.categories}
+    return replace(
+        options,
+        only=tuple(name for name in options.only if name in names),
+        skip=tuple(name for name in options.skip if name in names),
+    )
+
+
+def pack(recording: Recording, tape: bytes, path: Path, checks: Checks, causes: Iterable[Cause]) -> Packed:
+    """Write a bundle of a tape, whole or not at all. Raises OSError when it cannot be written."""
+    report = replayed(recording, checks, causes)
+    files = contents(recording, tape, report, rendered(report))
+    files[f"{OWN}/redactions.json"] = redactions(files)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            archive.write(file, top(recording), files, recording.header.started)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Packed(path.stat().st_size, missing(recording.tape.entries))
+
+
+def rendered(report: Report) -> dict[str, str]:
+    """Give a report in all formats, by file name."""
+    return {
+        "report.json": report_json.render(report),
+        "report.txt": terminal.render(report, width=WIDTH, ascii=False, color=False, verbose=1),
+    }
+
+
+def redactions(files: dict[str, bytes]) -> bytes:
+    """Count what stands in the place of secrets, by file and kind. Never what it was."""
+    counts = {
+        name: dict(sorted(Counter(kind.decode() for kind in TOKEN.findall(content)).items()))
+        for name, content in sorted(files.items())
+    }
+    return (json.dumps({name: kinds for name, kinds in counts.items() if kinds}, indent=2) + "\n").encode()
