@@ -30,6 +30,9 @@ Json = dict[str, Any]
 class Redactor(Protocol):
     """What takes secrets out of all that is written."""
 
+    def learn(self, value: Any) -> None:
+        """Take the names that are to be replaced from a value, before they are met in texts."""
+
     def text(self, text: str, place: str) -> str:
         """Redact a text."""
 
@@ -83,11 +86,13 @@ class TapeFile:
         self._lock = threading.Lock()
         self.problem: OSError | None = None
         """Why entries could not be written; the run goes on without them."""
+        redactor.learn(header.plain())
         self._write(redactor.value(header.plain(), "tape/header"))
 
     def keep(self, entry: Entry) -> None:
         """Write an entry, or keep what stands in the way."""
         try:
+            _learn(entry, self._redactor)
             self._write(dataclasses.asdict(redacted(entry, self._redactor)))
         except OSError as error:
             self.problem = self.problem or error
@@ -97,6 +102,11 @@ class TapeFile:
         with self._lock:
             self._file.write(text.encode())
             self._file.flush()
+
+
+def _learn(entry: Entry, redactor: Redactor) -> None:
+    redactor.learn(json.loads(entry.question))
+    redactor.learn(entry.answer)
 
 
 def redacted(entry: Entry, redactor: Redactor) -> Entry:
@@ -132,7 +142,7 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
     Raises:
         UsageError: it is no tape, one of a newer format, or broken elsewhere than in its last line.
     """
-    header: Header | None = None
+    first: Json | None = None
     entries: list[Entry] = []
     broken = ""
     for number, line in enumerate(lines, 1):
@@ -140,19 +150,25 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
             raise _damaged(name, broken)
         try:
             value = _line(line)
-            if header is None:
-                header = _header(value, name, redactor)
+            if first is None:
+                _header(value, name)
+                first = value
             else:
-                entry = _entry(value)
-                entries.append(redacted(entry, redactor) if redactor else entry)
+                entries.append(_entry(value))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            if header is None:
+            if first is None:
                 raise _no_tape(name) from error
             broken = f"line {number} is no entry of a tape ({type(error).__name__})"
-    if header is None:
+    if first is None:
         raise _no_tape(name)
+    if redactor:
+        redactor.learn(first)
+        for entry in entries:
+            _learn(entry, redactor)
+        first = redactor.value(first, "tape/header")
+        entries = [redacted(entry, redactor) for entry in entries]
     notes = (f"{name}: the last line was cut off; what it answered is not recorded",) if broken else ()
-    return Recording(header, Tape(tuple(entries)), notes)
+    return Recording(_header(first or {}, name), Tape(tuple(entries)), notes)
 
 
 def dumps(recording: Recording) -> bytes:
@@ -175,7 +191,7 @@ def _line(line: bytes) -> Json:
     return value
 
 
-def _header(value: Json, name: str, redactor: Redactor | None) -> Header:
+def _header(value: Json, name: str) -> Header:
     if value.get("kind") != KIND:
         raise ValueError("no header")
     if not isinstance(value["format"], int) or value["format"] > FORMAT:
@@ -185,7 +201,6 @@ def _header(value: Json, name: str, redactor: Redactor | None) -> Header:
             expected=f"a tape of format {FORMAT} or older",
             remedy="install the acrcheck that wrote it, or a newer one",
         )
-    value = redactor.value(value, "tape/header") if redactor else value
     started = datetime.fromisoformat(value["started"])
     if started.tzinfo is None:
         raise ValueError("no zone")

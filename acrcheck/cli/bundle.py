@@ -37,6 +37,9 @@ Examples:
   acrcheck bundle coder.tar.gz -n coder --since 2h
   acrcheck bundle --dry-run -n coder
   acrcheck bundle --from run.tape coder.tar.gz
+
+\b
+Exit codes: as acrcheck run, whatever could not be read for the bundle; 130 when that was interrupted.
 """
 
 collecting_options = options.together(
@@ -128,6 +131,7 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
     refuse_unknown_names(checks, chosen)
     kept = path.with_name(f"{path.name}.tape")
     _refuse_left_behind(kept, path, force=force)
+    by = redactor(given)
     tapes = [str(kept), *(name for form, name in given["reports"] if form == options.TAPE)]
     try:
         with (
@@ -138,7 +142,7 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
         ):
             chosen.metadata["cluster"] = world.connection.server
             header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-            with taping(tapes, header, redactor(given)) as tape:
+            with taping(tapes, header, by) as tape:
                 report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
                 where = report.metadata.get("namespace", ""), report.metadata.get("workload", "")
                 collector = Collector(
@@ -155,7 +159,7 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
         raise
     show(report, given)
     save(report, given)
-    write_bundle(kept.read_bytes(), path, checks, causes)
+    write_bundle(kept.read_bytes(), path, checks, causes, by)
     with suppress(OSError):
         kept.unlink()
     if not whole:

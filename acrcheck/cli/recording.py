@@ -107,12 +107,19 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         )
 
 
-def write_bundle(tape: bytes, path: Path, checks: "Checks", causes: Iterable["Cause"]) -> "Packed":
-    """Write a bundle of a tape, and tell on standard error what it is and what it lacks."""
+def write_bundle(
+    tape: bytes, path: Path, checks: "Checks", causes: Iterable["Cause"], by: "Redactor | None" = None
+) -> "Packed":
+    """Write a bundle of a tape, and tell on standard error what it is and what it lacks.
+
+    `by` redacted the tape while it grew, and knows more names at its end than it did at its beginning.
+    """
     from acrcheck.bundle import tapefile
     from acrcheck.bundle.pack import pack
 
-    recording = tapefile.read(tape.splitlines(keepends=True), str(path))
+    again = by if by and by.rules.names else None
+    recording = tapefile.read(tape.splitlines(keepends=True), str(path), again)
+    tape = tapefile.dumps(recording) if again else tape
     try:
         packed = pack(recording, tape, path, checks, causes)
     except OSError as error:

@@ -28,6 +28,9 @@ Examples:
   acrcheck replay run.tape --only token -o json
   kubectl get pod coderd-7d9f-x2x -n coder -o yaml | acrcheck replay -
   kubectl cluster-info dump --namespaces coder,kube-system --output-directory dump; acrcheck replay dump
+
+\b
+Exit codes: as acrcheck run; 3 where what was recorded does not tell.
 """
 GIVEN = ("workload", "registry", "image", "identity_client_id", "identity_resource_id", "cloud", "namespace")
 
@@ -54,6 +57,7 @@ def command(source: str, **given: Any) -> int:
     from acrcheck.run import refuse_unknown_names
     from acrcheck.target import Target
 
+    _refuse_tapes(given)
     checks = load_checks(builtin_dir())
     causes = load_causes(builtin_dir(), checks)
     said: dict[str, Any] = {name: given[name] or "" for name in GIVEN}
@@ -68,6 +72,20 @@ def command(source: str, **given: Any) -> int:
     show(report, given)
     save(report, given)
     return report.exit_code
+
+
+def _refuse_tapes(given: dict[str, Any]) -> None:
+    """Raise UsageError for a tape of a replay: it hears nothing that is not recorded already."""
+    from acrcheck.errors import UsageError
+
+    for form, path in given["reports"]:
+        if form == options.TAPE:
+            raise UsageError(
+                "a replay makes no tape",
+                input=f"--report {form}={path}",
+                expected="another format",
+                remedy="acrcheck bundle --from SOURCE FILE, with --redact-names or others",
+            )
 
 
 def _target(recorded: "Target", wanted: "Target") -> "Target":
