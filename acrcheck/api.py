@@ -27,6 +27,7 @@ from acrcheck.cluster.reader import (
     Pull,
     Resource,
 )
+from acrcheck.cluster.selectors import POD_DISRUPTION_BUDGETS
 from acrcheck.cluster.selectors import matches as selects
 from acrcheck.cluster.trial import tells_state, unfit, waits_for_image
 from acrcheck.errors import UsageError
@@ -76,6 +77,7 @@ __all__ = [
     "NAMESPACES",
     "NODES",
     "PODS",
+    "POD_DISRUPTION_BUDGETS",
     "PULL_SECRET_FIELDS",
     "REPLICASETS",
     "SECRETS",

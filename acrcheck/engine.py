@@ -68,6 +68,8 @@ class _State:
     """The subjects as they were submitted: results and facts are given in this order, however they came."""
     results: dict[Subject, Result] = field(default_factory=dict)
     facts: dict[Subject, Any] = field(default_factory=dict)
+    made: dict[Subject, Any] = field(default_factory=dict)
+    """Where the fact is an `Each`: the fact of each subject."""
 
     @property
     def finished(self) -> bool:
@@ -223,8 +225,9 @@ class Engine:
                 reason = f"there is no {check.subject} to look at"
                 self._record(state, EVERYTHING, Result(check, Status.SKIP, reason=reason))
         state.order = subjects
+        alike = {need.name: _each(self._maker(need.type)) for need in state.wired.needs if need.how == "each"}
         for subject in subjects:
-            arguments: dict[str, Any] = {}
+            arguments: dict[str, Any] = dict(alike)
             missing = next(
                 (need for need in state.wired.needs if not self._argue(state, need, subject, arguments)), None
             )
@@ -235,13 +238,12 @@ class Engine:
             self._tasks.put(_Task(state, subject, arguments))
 
     def _argue(self, state: _State, need: Need, subject: Subject, arguments: dict[str, Any]) -> bool:
-        """Find the value of one parameter; False when a required fact is not there."""
+        """Find the value of one parameter that is not alike for all; False when a required fact is not there."""
         if need.how == "given":
             arguments[need.name] = self._given[need.type]
             return True
         maker = self._maker(need.type)
         if need.how == "each":
-            arguments[need.name] = _each(maker)
             return maker is not None and (not maker.wired.subjects or EVERYTHING in maker.facts)
         found, value = _fact_for(maker, subject, state.wired.check)
         if need.how == "maybe":
@@ -298,6 +300,8 @@ class Engine:
         state.results[subject] = result
         if fact is not None:
             state.facts[subject] = fact
+            if state.wired.subjects:
+                state.made = dict(fact.items)
         self._observe(Finished(result))
 
     def _close_open(self, reason: str) -> None:
@@ -348,10 +352,7 @@ def _fact_for(maker: _State | None, subject: Subject, check: Check) -> tuple[boo
     if maker.wired.subjects:
         if check.each is not maker.wired.makes:
             return False, None
-        for item, value in maker.facts.get(EVERYTHING, Each()).items:
-            if item == subject:
-                return True, value
-        return False, None
+        return subject in maker.made, maker.made.get(subject)
     key = subject if maker.wired.check.each is check.each else EVERYTHING
     return key in maker.facts, maker.facts.get(key)
 

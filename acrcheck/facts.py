@@ -495,9 +495,10 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The registry's certificate is trusted."""
+    """The registry's certificate is trusted; it ends at `expires`, as the client wrote it (empty: it did not)."""
 
     issuer: str
+    expires: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -547,6 +548,35 @@ class Manifest:
     layers: tuple[tuple[str, int], ...]
     platforms: tuple[tuple[str, str], ...] = ()
     """For which platforms the config must be; empty where an index said for which it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """What an upgrade would install. Versions are of Coder's chart; empty where none is known or named."""
+
+    current: str
+    version: str
+    images: tuple[str, ...]
+    labels: dict[str, Any] | None
+    """Of the next pods; None where nobody said by which values."""
+    refused: tuple[str, ...]
+    """Keys of the values at which the chart would fail."""
+    origin: str
+    """Where the values are from, as a report says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A node pool on which the workload's next pods may be, with its nodes as they are."""
+
+    name: str
+    nodes: tuple[dict[str, Any], ...]
+
+    @property
+    def subject(self) -> Subject:
+        """What observations about it are about."""
+        nodes = (f"node/{item['metadata']['name']}" for item in self.nodes)
+        return Subject(f"pool/{self.name}", frozenset({f"pool/{self.name}", *nodes}))
 
 
 @dataclass(frozen=True, slots=True)

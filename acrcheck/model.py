@@ -197,6 +197,8 @@ class Check:
     asks: tuple[tuple[str, ...], ...] = ()
     optional: bool = False
     leave: str = ""
+    gate: bool = False
+    """True where it is made before an upgrade only: a run that is not that gate is without it."""
     category: str = ""
     place: str = ""
 

@@ -1,5 +1,6 @@
 """What is being checked, and with whose leave: the inputs of a run after flags, environment and file."""
 
+import re
 from dataclasses import field
 from typing import Any
 
@@ -79,7 +80,8 @@ class Target:
     def refuse_malformed(self) -> None:
         """Raise UsageError for an image, a registry or an identity that cannot be one, or two that contradict."""
         self._refuse_vantage()
-        image = self._image_host()
+        self._refuse_upgrade()
+        image = _host(self.image)
         if self.registry and not is_host(self.registry):
             raise UsageError(
                 f"{self.registry} is no registry's host",
@@ -127,17 +129,30 @@ class Target:
                 expected="--full --vantage here",
             )
 
-    def _image_host(self) -> str:
-        if not self.image:
-            return ""
-        try:
-            return parse_image(self.image).host
-        except ImageReferenceError as error:
+    def _refuse_upgrade(self) -> None:
+        """Raise UsageError for a chart or an image to upgrade to that cannot be one."""
+        _host(self.to_image)
+        if self.to_chart and not re.fullmatch(r"v?\d+\.\d+\.\d+([-+].*)?", self.to_chart):
             raise UsageError(
-                f"not an image reference: {error}",
-                input=self.image,
-                expected="HOST/REPOSITORY:TAG or HOST/REPOSITORY@DIGEST, as in NAME.azurecr.io/coder/envbox:1.44",
-            ) from error
+                f"{self.to_chart} is no version of a chart",
+                input=f"--to-chart {self.to_chart}",
+                expected="one like 1.44.3",
+                remedy="helm search repo coder --versions",
+            )
+
+
+def _host(image: str) -> str:
+    """Give an image's host; empty for no image. Raises UsageError for what is none."""
+    if not image:
+        return ""
+    try:
+        return parse_image(image).host
+    except ImageReferenceError as error:
+        raise UsageError(
+            f"not an image reference: {error}",
+            input=image,
+            expected="HOST/REPOSITORY:TAG or HOST/REPOSITORY@DIGEST, as in NAME.azurecr.io/coder/envbox:1.44",
+        ) from error
 
 
 def _quoted(words: list[str]) -> str:

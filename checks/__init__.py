@@ -13,6 +13,7 @@ ORDER = (
     "kubelet",
     "registry",
     "trial",
+    "upgrade",
 )
 CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
@@ -43,6 +44,7 @@ LAYERS = (
     "image",
     "layer",
     "pull",
+    "upgrade",
     "support",
 )
 THRESHOLDS: dict[str, str | int] = {"window": "2h", "replicas": 2}

@@ -240,7 +240,7 @@ def nodes(pods: Each[Pod], cluster: Cluster) -> Looking[Nodes]:
         labels = texts(item, "metadata", "labels")
         node = Node(
             host,
-            _scale_set(item),
+            scale_set_of(item),
             labels.get("kubernetes.io/os", "linux"),
             labels.get("kubernetes.io/arch", "amd64"),
             tuple(
@@ -262,7 +262,7 @@ def nodes(pods: Each[Pod], cluster: Cluster) -> Looking[Nodes]:
     return Nodes(found)
 
 
-def _scale_set(node: dict[str, Any]) -> str:
+def scale_set_of(node: dict[str, Any]) -> str:
     """Read the scale set from the provider id; empty for a node that is in none."""
     match = SCALE_SET.search(text(node, "spec", "providerID"))
     return match[1] if match else ""
@@ -279,7 +279,7 @@ def nmi(wanted: PodIdentity, pods: Each[Pod], cluster: Cluster) -> Looking[Nmis]
     for pod in pods:
         if pod.node:
             hosts.setdefault(pod.node, []).append(pod)
-    items = _by_labels(cluster, PODS, NMI_SELECTORS, NMI_NAMES)
+    items = nmi_pods(cluster)
     by_node = {}
     for host, hosted in sorted(hosts.items()):
         here = [item for item in items if text(item, "spec", "nodeName") == host and not _ending(item)]
@@ -288,11 +288,16 @@ def nmi(wanted: PodIdentity, pods: Each[Pod], cluster: Cluster) -> Looking[Nmis]
             names = ", ".join(pod.name for pod in hosted)
             yield NMI_ABSENT(node=host, pods=names).on(subject)
             continue
-        here.sort(key=lambda item: not _is_ready(item))
+        here.sort(key=lambda item: not is_ready(item))
         by_node[host] = found = _nmi_on(host, here[0])
         for observation in _nmi_seen(found, here):
             yield observation.on(subject)
     return Nmis(by_node)
+
+
+def nmi_pods(cluster: Cluster) -> list[dict[str, Any]]:
+    """Find the pods of NMI, of all namespaces."""
+    return _by_labels(cluster, PODS, NMI_SELECTORS, NMI_NAMES)
 
 
 def _ending(item: dict[str, Any]) -> bool:
@@ -326,7 +331,8 @@ def _ready_condition(item: dict[str, Any]) -> dict[str, Any]:
     return next((entry for entry in conditions if entry.get("type") == "Ready"), {})
 
 
-def _is_ready(item: dict[str, Any]) -> bool:
+def is_ready(item: dict[str, Any]) -> bool:
+    """Tell whether a pod is ready."""
     return _ready_condition(item).get("status") == "True"
 
 
@@ -339,7 +345,7 @@ def _nmi_on(node: str, item: dict[str, Any]) -> Nmi:
     modes = MODE.findall(line)
     environment = {entry.get("name"): text(entry, "value") for entry in mappings(container, "env")}
     since = None
-    if _is_ready(item):
+    if is_ready(item):
         since = moment(_ready_condition(item), "lastTransitionTime") or moment(item, "status", "startTime")
         if since is None:
             raise CannotLookError(f"malformed: NMI pod {title(item)} is ready and does not say since when")

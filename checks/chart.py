@@ -166,6 +166,21 @@ def _images(values: Mapping[str, Any], chart: Version, *, satellite: bool) -> di
     return found
 
 
+KUBERNETES: tuple[tuple[Version, tuple[int, int]], ...] = (
+    ((1, 28, 1), (1, 19)),
+    ((1, 28, 0), (1, 21)),
+    ((1, 27, 3), (1, 19)),
+    ((1, 27, 0), (1, 20)),
+    ((1, 22, 0), (1, 19)),
+)
+"""The oldest Kubernetes that helm installs a chart on, from which chart on (Chart.yaml, kubeVersion)."""
+
+
+def kubernetes_for(chart: Version) -> tuple[int, int] | None:
+    """Give the oldest Kubernetes for a chart; None where it asks for none."""
+    return next((oldest for since, oldest in KUBERNETES if chart >= since), None)
+
+
 REFUSED = (
     "cemanager",
     "devurls",

@@ -45,6 +45,7 @@ from acrcheck.facts import (
     PodIdentity,
     PullSecret,
     Tokens,
+    Upcoming,
     Workload,
 )
 
@@ -103,13 +104,15 @@ WHITE_SPACES = {"username-white-space": "user name", "password-white-space": "pa
 MISSING = {"username-missing": "user name", "password-missing": "password"}
 
 
-def images(workload: Workload, target: Target) -> Looking[Each[Image]]:
-    """The images of the workload's containers have names that can be pulled."""
+def images(workload: Workload, target: Target, upcoming: Maybe[Upcoming]) -> Looking[Each[Image]]:
+    """The images of the workload's containers, and of those after an upgrade, have names that can be pulled."""
     named: dict[str, list[str]] = {}
     for field in ("initContainers", "containers"):
         for container in mappings(workload.pod_spec, field):
             named.setdefault(text(container, "image"), []).append(text(container, "name"))
     named.setdefault(target.image, []).append("--image")
+    for reference in upcoming.value.images if upcoming.value else ():
+        named.setdefault(reference, []).append("the upgrade")
     found = []
     for reference, containers in named.items():
         if not reference:

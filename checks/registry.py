@@ -222,7 +222,7 @@ def tls(path: Path, opened: Open, wire: Wire) -> Looking[Trusted | None]:
         yield kind(host=path.host, pod=path.begins, said=said)
         return None
     if not answer.problem:
-        return Trusted(answer.issuer)
+        return Trusted(answer.issuer, answer.expires)
     problem, said = answer.problem.lower(), answer.problem[:160]
     evidence = {
         "subject": answer.subject,

@@ -75,8 +75,8 @@ def trials(
     yield from ()
     pools: dict[str, list[dict[str, Any]]] = {}
     for node in sorted(cluster.list(NODES).items(), key=name):
-        if _may_host(node, workload.pod_spec):
-            pools.setdefault(_pool(node), []).append(node)
+        if operating_system(node) == "linux" and may_host(node, workload.pod_spec):
+            pools.setdefault(pool_of(node), []).append(node)
     sizes = dict(_sizes(ways, manifests))
     images = [image for image in found if image.reference]
     chosen = [
@@ -87,15 +87,21 @@ def trials(
     return Each(tuple((trial.subject, trial) for trial in chosen))
 
 
-def _pool(node: dict[str, Any]) -> str:
+def pool_of(node: dict[str, Any]) -> str:
+    """Name the pool of a node."""
     labels = texts(node, "metadata", "labels")
     return next((labels[label] for label in POOL_LABELS if labels.get(label)), name(node))
 
 
-def _may_host(node: dict[str, Any], spec: dict[str, Any]) -> bool:
+def operating_system(node: dict[str, Any]) -> str:
+    """Say which operating system a node has."""
+    return texts(node, "metadata", "labels").get("kubernetes.io/os", "linux")
+
+
+def may_host(node: dict[str, Any], spec: dict[str, Any]) -> bool:
     """Tell whether the scheduler would ever put a pod with this specification on the node."""
-    labels = texts(node, "metadata", "labels")
-    wanted = {"kubernetes.io/os": "linux", **texts(spec, "nodeSelector")}
+    labels = {"kubernetes.io/os": "linux", **texts(node, "metadata", "labels")}
+    wanted = texts(spec, "nodeSelector")
     terms = mappings(
         spec,
         "affinity",
@@ -104,10 +110,7 @@ def _may_host(node: dict[str, Any], spec: dict[str, Any]) -> bool:
         "nodeSelectorTerms",
     )
     return (
-        all(
-            labels.get(key, "linux" if key == "kubernetes.io/os" else "") == value
-            for key, value in wanted.items()
-        )
+        all(labels.get(key, "") == value for key, value in wanted.items())
         and (not terms or any(selects(term, labels) for term in terms))
         and all(
             _tolerated(taint, mappings(spec, "tolerations")) for taint in mappings(node, "spec", "taints")

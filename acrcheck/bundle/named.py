@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from acrcheck.bundle.forms import Found, places
 from acrcheck.bundle.names import Strength, is_empty, is_random, strength
 
-SPOT = re.compile(
-    r"(?:pass|pwd|secret|token|cred|auth|cookie|sess|key|sig|assertion|conn|dockerc)[a-z0-9_-]*+"
-    r"(?:[\"'`]?\s{0,8}[:=]|[\"']\s{0,8},|[\"']?\s{1,80}[\"']?value)"
+ANCHORS = (
+    *("pass", "pwd", "secret", "token", "cred", "auth", "cookie", "sess", "key", "sig", "assertion", "conn"),
+    "dockerc",
 )
-"""What every name of a secret has in it, and what stands between a name and its value, in small letters."""
+"""What every name of a secret has in it, in small letters."""
+SIGN = re.compile(r"[a-z0-9_-]*+(?:[\"'`]?\s{0,8}[:=]|[\"']\s{0,8},|[\"']?\s{1,80}[\"']?value)")
+"""What stands between a name and its value."""
 SCHEMES = frozenset({"bearer", "basic", "negotiate"})
 SHORT = 4
 """What is shorter than that is no credential."""
-TAIL = re.compile(r"[A-Za-z0-9_-]*")
-HEAD = re.compile(r"[A-Za-z0-9_.-]*$")
+NAME = re.compile(r"[A-Za-z0-9_-]*")
 QUOTED = r"\"(?:[^\"\\\0\n]|\\[\s\S])*+\"?|'[^'\n]*+'?|`[^`\n]*+`?"
 BARE = (
     r"(?:(?![,;&]\s*[\"']?[\w.-]+[\"']?\s*[=:]|[,;.)\]}>|]*(?:\s|$)|[,)\]}]*\\+[\"'nrt])"
@@ -43,7 +44,9 @@ COOKIE = re.compile(
 )
 SENT = re.compile(r"(?:bearer|basic)\s+(?P<value>[\w.~+/-]{8,}={0,2})", re.IGNORECASE)
 WORD = r"(?P<value>(?:(?!\\+[\"'nrt])[^\s\"'<>])+)"
-CURL = re.compile(rf"(?<![\w-])(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}")
+CURL = re.compile(
+    rf"curl\b[^\n]{{0,4000}}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
+)
 LOGIN = re.compile(rf"login\b[^\n]{{0,200}}?\s-p[ =]?[\"']?{WORD}")
 MORE = re.compile(r"(?:[ \t]*\\?\r?\n[ \t>|]+[\w+/=.~-]+(?=[\s\"'\\,]|$))*")
 """A value that is broken goes on in lines that hold nothing else."""
@@ -52,13 +55,11 @@ MORE = re.compile(r"(?:[ \t]*\\?\r?\n[ \t>|]+[\w+/=.~-]+(?=[\s\"'\\,]|$))*")
 def named_secrets(text: str, small: str) -> Iterator[Found]:
     """Find what stands under the name of a secret. `small` is the text in small letters."""
     until = 0
-    for spot in SPOT.finditer(small):
-        place = spot.start()
+    for place in _spots(small):
         if place < until:
             continue
-        head, tail = HEAD.search(text, max(0, place - 64), place), TAIL.match(text, place)
-        start = head.start() if head else place
-        sure = strength(name := text[start : tail.end() if tail else place])
+        start = place - _length(text[max(0, place - 64) : place][::-1])
+        sure = strength(name := text[start : place + _length(text[place : place + 64])])
         if sure and (field := FIELD.match(text, place)):
             begin, until = _inside(field)
             if _fits(text, start, sure, field, text[begin:until]):
@@ -67,6 +68,24 @@ def named_secrets(text: str, small: str) -> Iterator[Found]:
         if (flag := FLAG.match(text, place)) and _follows(flag["name"], flag["value"]):
             yield Found(*_inside(flag), kind(flag["name"]))
     yield from _headers(text, small)
+
+
+def _length(text: str) -> int:
+    """Give how many characters at the start of a text can be of a name."""
+    name = NAME.match(text)
+    return name.end() if name else 0
+
+
+def _spots(small: str) -> list[int]:
+    """Give the places, in their order, at which what may be the name of a secret has a value."""
+    return sorted(
+        {
+            place
+            for anchor in ANCHORS
+            for place in places(small, anchor)
+            if SIGN.match(small, place + len(anchor))
+        }
+    )
 
 
 def _follows(name: str, value: str) -> bool:
@@ -145,7 +164,7 @@ def _authorizes(scheme: str, value: str) -> bool:
 
 def _arguments(text: str) -> Iterator[Found]:
     """Find what curl and docker take after a flag of one letter."""
-    for anchor, form in (("-u", CURL), ("--user ", CURL), ("login", LOGIN)):
+    for anchor, form in (("curl", CURL), ("login", LOGIN)):
         for place in places(text, anchor):
             if (match := form.match(text, place)) and not is_empty(match["value"]):
                 yield Found(*match.span("value"), "password")

@@ -24,10 +24,14 @@ TOKEN = re.compile(rb"<([a-z][a-z0-9-]*):[0-9a-f]+>")
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A bundle that was written: how many bytes it has, and what it lacks (as `missing.json` lists it)."""
+    """A bundle that was written: how many bytes it has, and what it lacks (as `missing.json` lists it).
+
+    `redactions` counts what was taken out, by file and kind.
+    """
 
     size: int
     missing: list[dict[str, str]]
+    redactions: dict[str, dict[str, int]]
 
 
 def replayed(
@@ -63,7 +67,8 @@ def pack(recording: Recording, tape: bytes, path: Path, checks: Checks, causes: 
     """Write a bundle of a tape, whole or not at all. Raises OSError when it cannot be written."""
     report = replayed(recording, checks, causes)
     files = contents(recording, tape, report, rendered(report))
-    files[f"{OWN}/redactions.json"] = redactions(files)
+    taken = redactions(files)
+    files[f"{OWN}/redactions.json"] = (json.dumps(taken, indent=2) + "\n").encode()
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -71,7 +76,7 @@ def pack(recording: Recording, tape: bytes, path: Path, checks: Checks, causes: 
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    return Packed(path.stat().st_size, missing(recording.tape.entries))
+    return Packed(path.stat().st_size, missing(recording.tape.entries), taken)
 
 
 def rendered(report: Report) -> dict[str, str]:
@@ -82,10 +87,10 @@ def rendered(report: Report) -> dict[str, str]:
     }
 
 
-def redactions(files: dict[str, bytes]) -> bytes:
+def redactions(files: dict[str, bytes]) -> dict[str, dict[str, int]]:
     """Count what stands in the place of secrets, by file and kind. Never what it was."""
     counts = {
         name: dict(sorted(Counter(kind.decode() for kind in TOKEN.findall(content)).items()))
         for name, content in sorted(files.items())
     }
-    return (json.dumps({name: kinds for name, kinds in counts.items() if kinds}, indent=2) + "\n").encode()
+    return {name: kinds for name, kinds in counts.items() if kinds}

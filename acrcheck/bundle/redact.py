@@ -20,7 +20,7 @@ from acrcheck.bundle.forms import JWT, Found
 from acrcheck.bundle.named import kind
 from acrcheck.bundle.names import TOKEN, Strength, is_drawn, is_empty, is_random, strength
 from acrcheck.bundle.pseudonyms import Pseudonyms
-from acrcheck.bundle.secrets import find, merged
+from acrcheck.bundle.secrets import find, merged, without
 from acrcheck.errors import UsageError
 from acrcheck.wire.door import Secret
 
@@ -83,13 +83,11 @@ class Redactor:
 
     def name(self, name: str) -> str:
         """Redact the name of a file; what stands for a secret in it can stand in a file name."""
-        pieces: list[str] = []
-        last = 0
-        for item in find(name):
-            start = name.rfind("eyJ", last, item.start) if item.kind == "jwt" else item.start
-            pieces += (name[last:start], self._token(item, name, "file names").strip("<>").replace(":", "-"))
-            last = item.end
-        return self._renamed("".join([*pieces, name[last:]]), "file names")
+
+        def stead(item: Found) -> str:
+            return self._taken(item.kind, item.plain, "file names").strip("<>").replace(":", "-")
+
+        return self._renamed(without(name, stead), "file names")
 
     def object(self, kubernetes_object: dict[str, Any], place: str) -> dict[str, Any]:
         """Redact an object of Kubernetes: first what its structure tells, then every text in it."""
@@ -97,7 +95,6 @@ class Redactor:
         def hold(password: str) -> Secret:
             return Secret(self._taken("password", password, place), "password")
 
-        self.learn(kubernetes_object)
         redacted: dict[str, Any] = self.value(
             structure.bare(kubernetes_object, hold, lambda kind, value: self._taken(kind, value, place)),
             place,
@@ -110,6 +107,10 @@ class Redactor:
 
     def value(self, value: Any, place: str) -> Any:
         """Redact every text in a JSON value, also the names of fields."""
+        self.learn(value)
+        return self._value(value, place)
+
+    def _value(self, value: Any, place: str) -> Any:
         if isinstance(value, str):
             return self.text(value, place)
         if isinstance(value, Mapping):
@@ -132,7 +133,7 @@ class Redactor:
             return self._taken(kind(name), item, place)
         if isinstance(item, list | tuple) and all(isinstance(each, str) for each in item) and strength(name):
             return [self._under(name, each, place) for each in item]
-        return self.value(item, place)
+        return self._value(item, place)
 
     def _is_secret(self, name: str, item: str) -> bool:
         sure = strength(name)
@@ -151,7 +152,7 @@ class Redactor:
             if before and (flag or pair) and isinstance(item, str) and (flag or is_random(item)):
                 redacted.append(self._under(before, item, place))
             else:
-                redacted.append(self.value(item, place))
+                redacted.append(self._value(item, place))
             before = item if isinstance(item, str) else ""
         return redacted
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from acrcheck.bundle import views
-from acrcheck.bundle.forms import JWT, SESSION, Found, known_forms
+from acrcheck.bundle.forms import JWT, Found, known_forms, telling
 from acrcheck.bundle.named import named_secrets
 from acrcheck.bundle.names import TOKEN
 
@@ -19,6 +19,7 @@ HEX = re.compile(r"[0-9a-fA-F]+|[a-z/]+|[0-9/+-]+")
 """What is a digest, a path or a number rather than base64."""
 QUOTES = frozenset("\"'")
 BROKEN = frozenset(" \t\r\n\\")
+WHOLE = re.compile(r"eyJ[\w.-]*$")
 PARTS = re.compile(r"[A-Za-z0-9+]{16,}={0,2}")
 
 
@@ -45,15 +46,13 @@ def _through(view: views.View, depth: int) -> Iterator[Found]:
 def _encoded(text: str, depth: int) -> Iterator[Found]:
     """Find base64 that holds secrets, and tokens that are known by where their dash is."""
     until = 0
-    for match in views.RUN.finditer(text):
+    for match in views.runs(text):
         start, end = match.span()
         if start < until:
             continue
         run = match[0]
-        if run.islower():
-            continue  # a digest, a path, a name: of a hundred thousand pairs in base64 six have no capital letter
-        if SESSION.fullmatch(run) and not (run.islower() or run.isupper()) and any(map(str.isdigit, run)):
-            yield Found(start, end, "session-token")
+        if form := telling(run, text[max(0, start - 2) : start]):
+            yield Found(start, end, form)
             continue
         until, more = views.joined(text, end) if text[end : end + 1] in BROKEN else (end, "")
         run += more
@@ -99,6 +98,19 @@ def merged(found: list[Found], text: str) -> list[Found]:
         else:
             spans.append(item)
     return spans
+
+
+def without(text: str, stead: Callable[[Found], str]) -> str:
+    """Give a text with something else in each secret's stead; of a JWT nothing is left either."""
+    pieces: list[str] = []
+    last = 0
+    for item in find(text):
+        start = item.start
+        if item.kind == "jwt" and (token := WHOLE.search(text, last, item.start)):
+            start = token.start()
+        pieces += (text[last:start], stead(item._replace(plain=item.plain or text[item.start : item.end])))
+        last = item.end
+    return "".join([*pieces, text[last:]])
 
 
 def _without_escape(text: str) -> Callable[[Found], Found]:

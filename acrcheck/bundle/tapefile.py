@@ -15,6 +15,7 @@ from acrcheck.bundle.store import Store
 from acrcheck.bundle.tape import ANSWERS, Entry, Tape, canonical
 from acrcheck.cluster.reader import Outcome
 from acrcheck.errors import UsageError
+from acrcheck.helm.values import ValuesFiles, veiled
 from acrcheck.model import Level, Waiver
 from acrcheck.run import Options
 from acrcheck.target import Target
@@ -55,7 +56,10 @@ class Header:
 
     def plain(self) -> Json:
         """Give it as JSON values."""
+        values = self.target.values
         target = dataclasses.asdict(dataclasses.replace(self.target, values=None))
+        if values is not None:
+            target["values"] = {"files": list(values.files), "values": veiled(values.values)}
         return {
             "kind": KIND,
             "format": FORMAT,
@@ -216,6 +220,8 @@ def _target(value: Json) -> Target:
     """Read the target; fields that this version does not know are another version's."""
     names = [field.name for field in dataclasses.fields(Target())]
     known: Json = {name: value[name] for name in names if name in value}
+    if values := known.get("values"):
+        known["values"] = ValuesFiles(tuple(values["files"]), values["values"], {})
     return Target(**{**known, "allow": frozenset(known.get("allow", ()))})
 
 

@@ -9,7 +9,6 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from html import unescape
 
 ESCAPE = re.compile(
     r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([\"'`/\\nrt]))|&(?:quot|apos|amp|lt|gt|#\d{2,4}|#x[0-9a-fA-F]{2,4});"
@@ -27,6 +26,12 @@ HOT = re.compile(
 """What a line has that is worth another reading, in small letters."""
 APART = "\n\0\n"
 """What stands in a reading for the lines that are left out: no secret goes on over it."""
+OTHERS = bytes(
+    byte if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "+/=_-") else 32
+    for byte in range(256)
+)
+"""A space for all that is not of a run."""
+SHORTEST = 16
 GZIP = b"\x1f\x8b"
 MOST = 8 * 1024 * 1024
 """Bytes that are unpacked at most."""
@@ -75,7 +80,11 @@ def _unescaped(mark: re.Match[str]) -> str:
     code, byte, character = mark.groups()
     if code or byte:
         return chr(int(code or byte, 16))
-    return WHITE.get(character, character) if character else unescape(mark[0])
+    if character:
+        return WHITE.get(character, character)
+    from html import unescape
+
+    return unescape(mark[0])
 
 
 def without_percent(text: str, small: str) -> View | None:
@@ -116,6 +125,19 @@ def _lines(text: str, signs: str) -> Iterator[tuple[int, int]]:
         passed = [text[place] for place in ahead if place < end]
         ahead = [place for place in ahead if place >= end]
         ahead += [place for sign in passed if (place := text.find(sign, end)) >= 0]
+
+
+def runs(text: str) -> Iterator[re.Match[str]]:
+    """Find what may be base64, or a token of a fixed form.
+
+    What has no capital letter is a digest, a path or a name: of a hundred thousand pairs in base64 six have none.
+    """
+    place = 0
+    for word in text.encode("latin-1", "replace").translate(OTHERS).split():
+        if len(word) >= SHORTEST and not word.islower():
+            place = text.find(word.decode(), place)
+            yield from RUN.finditer(text, place, place + len(word))
+            place += len(word)
 
 
 def joined(text: str, end: int) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from acrcheck.bundle.forms import Found
 
-WINDOW = 1 << 19
+WINDOW = 1 << 20
 """Characters that are looked through at once."""
 AHEAD = 1 << 16
 """Characters that are seen after what is given on: no secret, and no certificate beside it, is longer."""
@@ -14,7 +14,7 @@ BEHIND = 1 << 12
 """Characters that are seen again before what is new: the name under which it may stand."""
 MOST = 1 << 22
 """Characters without an end to which a run of base64 may grow. What is longer is taken out unread."""
-RUN = re.compile(r"[A-Za-z0-9+/_=%~.:@-]*$")
+RUN = re.compile(r"[A-Za-z0-9+/_=%~.:@-]*")
 LINE = re.compile(r"[ \t>|]*[A-Za-z0-9+/_-]{32,}={0,2}\r?")
 UNREAD = re.compile(r"[A-Za-z0-9+/_=%~\s-]*")
 
@@ -78,11 +78,22 @@ def _border(text: str, found: list[Found], seen: int) -> int:
 
 def _run_start(text: str, border: int, seen: int) -> int:
     """Give where the word, or the lines of base64, begin in which a border lies."""
-    run = RUN.search(text, max(seen, border - MOST), border)
-    start = run.start() if run else border
+    start = _word_start(text, border, seen)
     while start > seen and text[start - 1] == "\n":
         before = text.rfind("\n", seen, start - 1) + 1 or seen
         if not LINE.fullmatch(text, before, start - 1):
             break
         start = before
     return start
+
+
+def _word_start(text: str, border: int, seen: int) -> int:
+    """Give where the word begins that ends at a border: looked for from its end, which is near in most texts."""
+    reach = 256
+    while True:
+        begin = max(seen, border - reach)
+        run = RUN.match(text[begin:border][::-1])
+        start = border - (run.end() if run else 0)
+        if start > begin or begin == seen:
+            return start
+        reach *= 4

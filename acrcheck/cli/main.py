@@ -13,6 +13,7 @@ COMMANDS = (
     "run",
     "bundle",
     "replay",
+    "redact",
     "compare",
     "values",
     "creds",

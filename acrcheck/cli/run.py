@@ -14,6 +14,7 @@ from acrcheck.cli.recording import redaction, redactor, taping
 if TYPE_CHECKING:
     from acrcheck.catalogue import Checks
     from acrcheck.cluster.kubeconfig import ConnectionFlags
+    from acrcheck.helm.values import ValuesFiles
     from acrcheck.model import Report
     from acrcheck.profile import Profile
     from acrcheck.run import Options
@@ -34,6 +35,7 @@ Examples:
   acrcheck run --only token,registry --report json=report.json --report tape=run.tape
   acrcheck run --only registry --vantage probe-pod --allow probe-pod --node aks-user-12345678-vmss000003
   acrcheck run --only registry --full --timeout 15m
+  acrcheck run --profile pre-upgrade --to-chart 1.44.3 --values values.yaml --allow probe-pod
 """
 
 VANTAGES = {"inside": "exec", "debug-container": "debug", "probe-pod": "pod", "here": "local"}
@@ -51,6 +53,26 @@ target_options = options.together(
     ),
     options.option("--identity-resource-id", default="", metavar="ID", help="The same, by its resource id."),
     options.option("--cloud", type=click.Choice(NAMES), help="The Azure cloud (default: by the registry)."),
+)
+upgrade_options = options.together(
+    options.option(
+        "--to-chart",
+        default="",
+        metavar="VERSION",
+        help="Before an upgrade: the chart that will be installed.",
+    ),
+    options.option(
+        "--to-image", default="", metavar="IMAGE", help="Before an upgrade: the image that will be run."
+    ),
+    options.option(
+        "--values", "values", multiple=True, metavar="FILE", help="Before an upgrade: with these; repeatable."
+    ),
+    options.option(
+        "--window", type=options.Duration(), default=None, help="How long the upgrade may take  [default: 2h]"
+    ),
+    options.option(
+        "--database-snapshot", default="", metavar="REF", help="The snapshot that a way back begins with."
+    ),
 )
 running_options = options.together(
     options.option(
@@ -99,6 +121,7 @@ running_options = options.together(
 @click.command("run", help=HELP, short_help="Check a workload on the cluster.")
 @options.config_file
 @target_options
+@upgrade_options
 @running_options
 @redaction
 @options.output("text", "json", "name", envvar="ACRCHECK_OUTPUT", show_envvar=True)
@@ -233,9 +256,43 @@ def target_of(given: dict[str, Any], profile: "Profile") -> "Target":
         else VANTAGES.get(given["vantage"] or "", ""),
         node=given["node"],
         full=given["full"],
-        upgrade=profile.upgrade,
-        thresholds=dict(profile.thresholds),
+        **_upgrade(given, profile),
     )
+
+
+def _upgrade(given: dict[str, Any], profile: "Profile") -> dict[str, Any]:
+    """Say what the gate before an upgrade is told. Raises UsageError where the run is no such gate."""
+    from acrcheck.errors import UsageError
+
+    names = ("to_chart", "to_image", "values", "window", "database_snapshot")
+    said = {name: given.get(name) for name in names}
+    flags = [f"--{name.replace('_', '-')}" for name in names if said[name]]
+    if flags and not profile.upgrade:
+        raise UsageError(
+            f"{', '.join(flags)} is for the gate before an upgrade",
+            input=" ".join(flags),
+            expected="a profile with `upgrade = true` beside it",
+            remedy="--profile pre-upgrade",
+        )
+    window = {"window": said["window"]} if said["window"] else {}
+    return {
+        "upgrade": profile.upgrade,
+        "thresholds": {**profile.thresholds, **window},
+        "values": _values(said["values"] or ()),
+        **{name: said[name] or "" for name in ("to_chart", "to_image", "database_snapshot")},
+    }
+
+
+def _values(files: tuple[str, ...]) -> "ValuesFiles | None":
+    """Read values files; what they keep secret is hidden before anything can record it."""
+    if not files:
+        return None
+    from acrcheck.cli.values import read_file
+    from acrcheck.helm.files import together
+    from acrcheck.helm.values import ValuesFiles, veiled
+
+    values = together([read_file(file) for file in files])
+    return ValuesFiles(files=values.files, values=veiled(values.values), places={})
 
 
 def options_of(given: dict[str, Any], profile: "Profile") -> "Options":

@@ -56,7 +56,7 @@ def command(files: tuple[str, ...], **given: Any) -> int:
     from acrcheck.helm.files import together
 
     _refuse_misfits(files, given)
-    documents = [_read(file) for file in files]
+    documents = [read_file(file) for file in files]
     values = together(
         documents, given["settings"], given["text_settings"], chart_version=given["chart_version"]
     )
@@ -94,7 +94,8 @@ def _refuse_misfits(files: tuple[str, ...], given: dict[str, Any]) -> None:
         )
 
 
-def _read(file: str) -> "Document":
+def read_file(file: str) -> "Document":
+    """Read one values file, or standard input for `-`. Raises UsageError where it is none."""
     from pathlib import Path
 
     from acrcheck.errors import UsageError

@@ -69,6 +69,23 @@ def coalesced(user: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
     return joined
 
 
+SHOWN = frozenset({"extraLabels", "image", "imagePullSecret", "enable"})
+"""The keys of Coder's chart whose values say which labels and images the pods get, and are no secret."""
+
+
+def veiled(values: Values) -> Values:
+    """Hide every text but those under the keys that say labels and images: which keys are set stays."""
+    return {key: value if key in SHOWN else _veiled(value) for key, value in values.items()}
+
+
+def _veiled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return veiled(value)
+    if isinstance(value, list):
+        return [_veiled(item) for item in value]
+    return "…" if isinstance(value, str) and value else value
+
+
 def at(values: object, *path: str | int) -> Any:
     """Give the value at a path; None where there is none."""
     for key in path:

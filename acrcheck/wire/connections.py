@@ -31,9 +31,7 @@ class Connections:
         self._secured: dict[Place, list[httpcore.NetworkStream]] = defaultdict(list)
         self._tcp = httpcore.SyncBackend()
         self._here = threading.local()
-        # Where a proxy stands between, no connection to the host itself is of use.
-        own = None if {"https", "all"} & getproxies().keys() else {"https://": _Held(self)}
-        self._client = httpx.Client(follow_redirects=False, verify=self.context, mounts=own)
+        self._client: httpx.Client | None = None
 
     def know(self, host: str, addresses: tuple[str, ...]) -> None:
         """Keep the addresses of a name, so that it is not resolved for every connection."""
@@ -62,23 +60,33 @@ class Connections:
         return shown
 
     def stream(self, method: str, url: str, seconds: float, **request: Any) -> httpx.Response:
-        """Send a request and give the answer, its body still to come: the caller closes it. Raises what httpx does.
+        """Send a request and give the answer, its body still to come: the caller closes it.
 
         Where the server has closed a connection that was held, the request is sent again over a new one.
+        Raises what httpx does; ValueError or ImportError for a proxy in the environment that cannot be used.
         """
-        made = self._client.build_request(method, url, timeout=seconds, **request)
+        client = self._http()
+        made = client.build_request(method, url, timeout=seconds, **request)
         self._here.fresh = False
         try:
-            return self._client.send(made, stream=True)
+            return client.send(made, stream=True)
         except STALE:
             if self._here.fresh:
                 raise
-            return self._client.send(made, stream=True)
+            return client.send(made, stream=True)
+
+    def _http(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                # Where a proxy stands between, no connection to the host itself is of use.
+                own = None if {"https", "all"} & getproxies().keys() else {"https://": _Held(self)}
+                self._client = httpx.Client(follow_redirects=False, verify=self.context, mounts=own)
+            return self._client
 
     def close(self) -> None:
         """Close all that is held."""
-        self._client.close()
         with self._lock:
+            client, self._client = self._client, None
             streams = [
                 stream for held in (self._opened, self._secured) for at in held.values() for stream in at
             ]
@@ -86,6 +94,8 @@ class Connections:
             self._secured.clear()
         for stream in streams:
             stream.close()
+        if client is not None:
+            client.close()
 
     def held(self, host: str, port: int, seconds: float | None) -> httpcore.NetworkStream:
         """Give a connection with TLS that is held, else one without, else a new one."""

@@ -123,7 +123,7 @@ class LocalWire:
         try:
             opened = raw.open_request(question, self._vault)
             answer = self._send(opened)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, ImportError) as error:
             return Failure(Trouble.ERROR, f"the request cannot be sent: {error}", TOOL)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return raw.seal_failure(_http_failure(error), self._vault)

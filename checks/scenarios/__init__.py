@@ -16,6 +16,7 @@ ORDER = (
     "pull_secrets",
     "waiting",
     "trial",
+    "upgrade",
     "operator",
     "federation",
     "principals",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from tests.bench import cluster, diagnose, registry, startup
+from tests.bench import cluster, diagnose, redact, registry, startup
 from tests.cluster.harness import Cluster
 from tests.cluster.up import kept
 
@@ -38,6 +38,7 @@ def main() -> int:
         for row in rows
     ]
     table += diagnose.speed()
+    table += redact.rows()
     corpus = os.environ.get("CORPUS", "")
     if corpus:
         accuracy, more_said = diagnose.accuracy(Path(corpus))

@@ -34,6 +34,7 @@ from tests.checks.looking import (
     refused,
     sight,
     thing,
+    unknown,
     workload,
 )
 
@@ -82,7 +83,7 @@ def taking(*entries: dict[str, Any], image: Image = IMAGE, problem: str = "") ->
 def imaging(*references: str, target: Target | None = None) -> Looking[Each[Image]]:
     """Find the images."""
     spec = {"containers": [{"name": f"c{number}", "image": item} for number, item in enumerate(references)]}
-    return images(workload(deployment(template={"spec": spec})), target or Target())
+    return images(workload(deployment(template={"spec": spec})), target or Target(), unknown())
 
 
 ACCOUNT = {"imagePullSecrets": [{"name": "acr"}, {"name": ""}]}
@@ -126,7 +127,9 @@ def test_images_are_named_once_with_their_containers() -> None:
         "initContainers": [{"name": "migrate", "image": REFERENCE}],
         "containers": [{"name": "coderd", "image": REFERENCE}, {"name": "odd"}],
     }
-    found = look(images(workload(deployment(template={"spec": spec})), Target(image="docker.io/x:1")))[1]
+    found = look(
+        images(workload(deployment(template={"spec": spec})), Target(image="docker.io/x:1"), unknown())
+    )[1]
 
     assert [(item.text, item.containers) for item in found] == [
         (REFERENCE, ("migrate", "coderd")),

@@ -580,7 +580,7 @@ def test_no_connection_says_of_what_kind(trouble: Trouble) -> None:
 def test_an_open_connection_and_a_trusted_certificate_are_silent() -> None:
     """Their facts say where and by whom."""
     assert look(connecting(Connected("20.1.1.1"))) == ([], Open("20.1.1.1"))
-    assert look(shaking(trusted(""))) == ([], Trusted("CN=Acme Proxy CA"))
+    assert look(shaking(trusted(""))) == ([], Trusted("CN=Acme Proxy CA", "2026-01-01"))
 
 
 @pytest.mark.parametrize("problem", ["self-signed certificate in certificate chain", "something new"])

@@ -17,9 +17,9 @@ PROGRAMS = frozenset(
 """What documents may start; of these only kubectl, helm, az and docker can change anything."""
 LOOKS = {
     "kubectl": frozenset(
-        {"get", "describe", "logs", "exec", "auth", "api-resources", "rollout status", "debug"}
+        {"get", "describe", "logs", "exec", "auth", "api-resources", "rollout status", "debug", "version"}
     ),
-    "helm": frozenset({"list", "show", "version", "get", "history", "status", "template"}),
+    "helm": frozenset({"list", "show", "version", "get", "search", "history", "status", "template"}),
     "docker": frozenset({"pull", "build", "login", "version", "context"}),
     "az": frozenset(
         {

@@ -233,3 +233,38 @@ def test_a_profile_that_is_wrong_is_exit_code_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"{ours}:8: waiver: there is no check label-pod" in done.stderr
     assert "label-pods" in done.stderr
+
+
+def test_the_gate_before_an_upgrade_is_in_the_wheel_and_is_told_by_its_flags(tmp_path: Path) -> None:
+    """Without the profile its flags are refused; with it a chart that is none is."""
+    bare = call("run", "--to-chart", "1.44.3", "--database-snapshot", "s")
+    wrong = call(
+        "run", "--profile", "pre-upgrade", "--to-chart", "latest", "--kubeconfig", str(tmp_path / "none")
+    )
+
+    assert bare.returncode == 2
+    assert "--to-chart, --database-snapshot is for the gate before an upgrade" in bare.stderr
+    assert "--profile pre-upgrade" in bare.stderr
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
+
+
+def test_an_ordinary_run_is_without_the_gate() -> None:
+    """Neither its lines nor its permissions are there; named alone it says which profile it wants."""
+    ordinary = json.loads(call("demo", "healthy", "-o", "json").stdout)
+    gate = json.loads(call("demo", "upgrade-two-minors", "-o", "json").stdout)
+    ids = [[item["id"] for item in document["categories"]] for document in (ordinary, gate)]
+    made = [
+        {
+            check["id"]
+            for item in document["categories"]
+            if item["id"] == "upgrade"
+            for check in item["checks"]
+        }
+        for document in (ordinary, gate)
+    ]
+
+    assert ids[0] == ids[1]
+    assert made[0] == set()
+    assert "upgrade-steps" in made[1]
+    assert gate["summary"]["rootCauses"] == ["upgrade-skips-minors"]

@@ -134,6 +134,18 @@ def test_a_docker_configuration_gives_name_and_password(tmp_path: Path) -> None:
     assert report["exitCode"] == 0
 
 
+@pytest.mark.parametrize("proxy", ["nonsense://127.0.0.1:1", "socks5://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_told(tmp_path: Path, proxy: str) -> None:
+    """What could not be asked is unknown, with the reason; nothing crashes."""
+    with registry(tmp_path, "pull") as (served, environ):
+        environ |= {"ACRCHECK_PASSWORD": PASSWORD, "HTTPS_PROXY": proxy}
+        where = f"127.0.0.1:{served.port}/team/app:1"
+        done = call("creds", where, "--username", USER, **environ)
+
+    assert done.returncode == 3
+    assert "the request cannot be sent" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

@@ -176,3 +176,32 @@ def test_a_registry_that_asks_for_no_credential_gets_none(tmp_path: Path) -> Non
     """All is read, and nothing secret was sent."""
     found = verdict(tmp_path, opened(), good)
     assert (found["failed"], found["exitCode"], set(found["sent"])) == ([], 0, {""})
+
+
+def test_a_registry_with_an_address_of_ipv6_only_is_read(tmp_path: Path) -> None:
+    """Over the connection that was opened to see that it opens, and the report says so."""
+    authority = Authority(tmp_path)
+    with serve(opened(), authority.leaf("::1"), address="::1") as served:
+        environ: dict[str, Any] = {"SSL_CERT_FILE": str(authority.certificate), "ACRCHECK_PASSWORD": PASSWORD}
+        done = call("creds", f"[::1]:{served.port}/team/app:1", "--username", USER, "-o", "json", **environ)
+    report = json.loads(done.stdout)
+    checks = {check["id"]: check for category in report["categories"] for check in category["checks"]}
+    assert (done.returncode, checks["registry-layer"]["status"]) == (0, "pass")
+    assert "has only addresses of IPv6" in json.dumps(checks["registry-dns"])
+
+
+def test_nested_indexes_and_circles_end(tmp_path: Path) -> None:
+    """A manifest list that leads to itself is no image, and few requests are made to find out."""
+    entry = {"mediaType": f"{KIND}index.v1+json", "digest": "sha256:" + "a" * 64, "size": 1}
+    index = json.dumps(
+        {"schemaVersion": 2, "mediaType": f"{KIND}index.v1+json", "manifests": [entry] * 9}
+    ).encode()
+
+    def reply(asked: Asked) -> Iterable[bytes]:
+        if asked.target == "/v2/":
+            return opened()(asked)
+        return answer(200, b"" if asked.method == "HEAD" else index, f"Content-Type: {KIND}index.v1+json")
+
+    found = verdict(tmp_path, reply, good)
+    assert found["failed"][0] == "registry-manifest"
+    assert len(found["sent"]) < 10

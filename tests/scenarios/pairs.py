@@ -130,8 +130,8 @@ def state(world: World) -> State:
     held = {(item["kind"], item["metadata"]["name"]): item for item in world.kubernetes.dump()}
     for (kind, name), item in held.items():
         if kind == "Pod":
-            owner = item["metadata"]["ownerReferences"][0]
-            template = held[owner["kind"], owner["name"]]["spec"]["template"]
+            owners = item["metadata"].get("ownerReferences")
+            template = held[owners[0]["kind"], owners[0]["name"]]["spec"]["template"] if owners else item
             pods[name] = f"{name.partition('-')[0]}@{item['spec']['nodeName']}"
             objects[pods[name]] = _of_pod(item, template)
         elif kind not in MADE_BY_CONTROLLERS:

@@ -14,6 +14,7 @@ DISCOVERY = {"api-server", "permissions", "crds"}
 HERE_ONLY = {
     "login-own-pod": "asks from the pod that acrcheck runs in",
     "login-probe-pod": "asks by leave only",
+    "upgrade-pool-token": "asks by leave only",
 }
 PATH = re.compile(
     r"/api(?:s/(?P<group>[^/]+))?/v[12](?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[^/]+)(?:/.+)?"
