@@ -181,7 +181,7 @@ def _misplaced(values: ChartValues, *, right: bool) -> Iterator[Observation]:
             if documented
             else "",
             selector=written or SELECTOR,
-            unset=" ".join(f"--set {dotted(gone)}=null" for gone in (path, *(empty if documented else ()))),
+            unset=f"--set {dotted(path)}=null",
             evidence=_seen(values, path, instead=snippet((*PLACE, LABEL), written), edits=edits),
         )
         right = True

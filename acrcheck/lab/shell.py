@@ -341,7 +341,7 @@ def _upgrade(world: World, release: Release, setting: str, text_setting: str) ->
     """Set values of a release, and render what the chart makes of them: labels of the pod template."""
     before = release.values.get("coderd", {}).get("extraLabels") or {}
     values = applied(applied(release.values, setting), text_setting, as_text=True)
-    release.values = _without_nulls(values)
+    release.values = _kept(values, release.values)
     release.attempted = None
     release.revision += 1
     extra = release.values.get("coderd", {}).get("extraLabels") or {}
@@ -356,13 +356,16 @@ def _upgrade(world: World, release: Release, setting: str, text_setting: str) ->
     return f'Release "{release.name}" has been upgraded. Happy Helming!\n'
 
 
-def _without_nulls(values: Json) -> Json:
-    """What helm keeps of values when it reuses those of before: a null has deleted what was there."""
-    return {
-        key: _without_nulls(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
+def _kept(values: Json, before: Json) -> Json:
+    """What helm keeps of values when it reuses those of before: a null takes away what was there, no other null."""
+    kept = {}
+    for key, value in values.items():
+        known = before.get(key)
+        if value is not None or known is None:
+            kept[key] = (
+                _kept(value, known if isinstance(known, dict) else {}) if isinstance(value, dict) else value
+            )
+    return kept
 
 
 def _az(world: World, words: list[str]) -> str:

@@ -136,7 +136,7 @@ def test_what_cannot_be_values_is_refused(tmp_path: Path, content: bytes, said: 
         (["--write", "-"], "cannot be written back"),
         (["-", "--set", "x"], "--set x: x has no value"),
         (["-", "--chart-version", "latest"], "latest is no version"),
-        ([], "Missing argument"),
+        ([], "acrcheck run --only release,values"),
     ],
 )
 def test_a_call_that_cannot_work_says_why(args: list[str], said: str) -> None:
