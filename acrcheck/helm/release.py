@@ -125,7 +125,8 @@ def _values(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, bool | None):
         return value
     if isinstance(value, int | float):
-        return HIDDEN if any(map(_SECRET.search, path)) else value
+        secret = any(map(_SECRET.search, path)) and not _LABELS & set(path[:-1])
+        return HIDDEN if secret else value
     return _text(str(value), path)
 
 

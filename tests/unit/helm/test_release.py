@@ -16,7 +16,7 @@ from acrcheck.wire.vault import Vault
 CANARY = "c4n4ry-3f9a"
 VALUES: dict[str, Any] = {
     "coderd": {
-        "extraLabels": {"aadpodidbinding": "coder", "port": 80},
+        "extraLabels": {"aadpodidbinding": "coder", "team/auth-level": 80},
         "image": "team.azurecr.io/coder/coderd:1.44.3",
         "imagePullSecret": "pull",
         "replicas": 2,
@@ -86,7 +86,7 @@ def test_harmless_values_are_shown_at_their_places() -> None:
     """Keys, labels, images, names of secrets, booleans and numbers, and proxies without their user."""
     shown = sealed(packed(release()))
     coderd = shown["values"]["coderd"]
-    assert coderd["extraLabels"] == {"aadpodidbinding": "coder", "port": 80}
+    assert coderd["extraLabels"] == {"aadpodidbinding": "coder", "team/auth-level": 80}
     assert (coderd["image"], coderd["imagePullSecret"], coderd["replicas"]) == (
         VALUES["coderd"]["image"],
         "pull",
