@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -180,11 +181,19 @@ def _misplaced(values: ChartValues, *, right: bool) -> Iterator[Observation]:
             documented=": the documentation's snippet, which has lost its indentation and its parent"
             if documented
             else "",
-            selector=written or SELECTOR,
-            unset=f"--set {dotted(path)}=null",
+            selector=written if written and LABEL_VALUE.fullmatch(written) else SELECTOR,
+            unset=f"--set {shlex.quote(f'{dotted(path)}=null')}",
             evidence=_seen(values, path, instead=snippet((*PLACE, LABEL), written), edits=edits),
         )
         right = True
+    top = at(values.tree, "extraLabels")
+    for key in top if isinstance(top, Mapping) else ():
+        if not _is_label(key):
+            path = ("extraLabels", key)
+            move = {"op": "move", "from": list(path), "to": [*PLACE, key]}
+            yield STRAY(
+                place=values.place(path), path=dotted(path), evidence=_seen(values, path, edits=[move])
+            )
     for path in empty if not wrong else ():
         if at(values.tree, *path) is None:
             yield EMPTY(place=values.place(path), path=dotted(path), evidence=_seen(values, path))

@@ -112,6 +112,21 @@ def test_a_label_that_no_pod_gets_is_told_with_the_change_that_mends_it(
     assert ("documentation" in seen.text) is documented
 
 
+def test_other_labels_at_the_top_level_have_no_effect_either() -> None:
+    """They are moved to where the chart reads them."""
+    (seen,), _ = look(about.label(given("extraLabels: {team: x}")))
+    assert seen.id == "values-label-stray"
+    assert seen.evidence["edits"][0]["to"] == ["coderd", "extraLabels", "team"]
+
+
+@pytest.mark.parametrize("text", ["aadpodidbinding: '$(reboot)'\n", "'a b': {aadpodidbinding: x}\n"])
+def test_what_a_shell_would_obey_is_not_printed_as_it_stands(text: str) -> None:
+    """Keys and values come from a file: a command is made of them only where they are harmless."""
+    (seen, *_), _ = look(about.label(given(text)))
+    assert "$(" not in seen.values["selector"]
+    assert "a b.aadpodidbinding" not in seen.values["unset"].replace("'a b.aadpodidbinding=null'", "")
+
+
 def test_the_place_is_that_of_the_key() -> None:
     """File, line and column, also as numbers."""
     (seen,), _ = look(about.label(given(SEED)))
