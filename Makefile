@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test pairs test-cluster cluster cluster-down check format readme docs golden bench wheel constraints clean
+.PHONY: help venv demo test pairs test-cluster cluster cluster-down check format readme docs golden bench compare-tools wheel constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -59,6 +59,10 @@ golden: $(READY) ## write the golden files anew
 
 bench: $(READY) ## ratios, measured in one run; with a cluster up (root) those of a run, with CORPUS=FILE how right diagnose is
 	CORPUS=$(CORPUS) $(BIN)/python -m tests.bench
+
+compare-tools: $(READY) ## stage every failed pull, write down what acrcheck and today's tools say of it (root)
+	$(BIN)/python -m tests.cluster.capture
+	$(BIN)/python -m tests.e2e.readme
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

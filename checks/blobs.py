@@ -36,6 +36,10 @@ from .sending import REFUSING, TOO_MANY, Client, authorized, refusal
 UNREACHABLE = fail(
     "blob-unreachable", "the {what} of {image} is at {host}, which {pod} does not reach (at {step}): {said}"
 )
+UNTRUSTED = fail(
+    "blob-untrusted",
+    "the {what} of {image} is at {host}, and {pod} does not trust the certificate served there: {said}",
+)
 REFUSED = fail("blob-refused", "{host} refused the {what} of {image}: {status} {said}")
 UNKNOWN = fail("blob-unknown", "{host} lacks the {what} of {repository}, which its manifest names: {said}")
 PLAIN = warn(
@@ -48,7 +52,7 @@ NOT_PRIVATE = note(
     "data-endpoint-not-private",
     "{registry} is at a private address from there, and {host}, where its layers are, is not: {address}",
 )
-SEES = (UNREACHABLE, REFUSED, UNKNOWN, CORRUPT, PLAIN, READ, *REFUSING)
+SEES = (UNREACHABLE, UNTRUSTED, REFUSED, UNKNOWN, CORRUPT, PLAIN, READ, *REFUSING)
 CONFIG_SEES = (*SEES, NO_PLATFORM)
 LAYER_SEES = (*SEES, AT_PRIVATE, AT_PUBLIC, NOT_PRIVATE)
 
@@ -173,15 +177,17 @@ class _Blobs:
     def _ask(self, what: str, request: Request, host: str) -> Any:
         answer, tries = self.client.ask(request)
         if isinstance(answer, Failure):
-            yield UNREACHABLE(
-                what=what,
-                image=self.image,
-                host=host,
-                pod=self.client.path.begins,
-                step=STEPS.get(answer.trouble, "HTTP"),
-                said=f"{answer.trouble}: {answer.detail}"[:160],
-                evidence=tries,
-            )
+            values = {
+                "what": what,
+                "image": self.image,
+                "host": host,
+                "pod": self.client.path.begins,
+                "said": f"{answer.trouble}: {answer.detail}"[:160],
+            }
+            if answer.trouble is Trouble.TLS and "certificate" in answer.detail.lower():
+                yield UNTRUSTED(**values, evidence=tries)
+            else:
+                yield UNREACHABLE(**values, step=STEPS.get(answer.trouble, "HTTP"), evidence=tries)
             raise ToldError
         # Elsewhere than at the registry a refusal is the storage's, in words of its own.
         if host == self.client.path.host or answer.status == TOO_MANY:

@@ -1,5 +1,6 @@
 """What the kubelet pulls with: the images' names, the pull secrets, and which of them it takes."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -92,6 +93,7 @@ SHORT_LIVED = warn(
 NEAR_HOST = warn(
     "pull-secret-near-host",
     "no pull secret matches {host}; {key} of secret {secret} does not: {why}",
+    "username",
 )
 OTHER_HOSTS = note("pull-secret-other-hosts", "no pull secret is for {host}, only for {keys}")
 ORDER = note("pull-order", "the kubelet tries for {image}: {order}")
@@ -252,7 +254,8 @@ def _elsewhere(host: str, entries: Iterable[Entry]) -> Iterator[Observation]:
     for entry in entries:
         why = _near(entry.key, host)
         if why:
-            yield NEAR_HOST(host=host, key=entry.key, secret=entry.secret, why=why)
+            username = shlex.quote(entry.username) if entry.username else "NAME"
+            yield NEAR_HOST(host=host, key=entry.key, secret=entry.secret, username=username, why=why)
             return
     yield OTHER_HOSTS(host=host, keys=", ".join(sorted({entry.key for entry in entries})))
 

@@ -1,5 +1,6 @@
 """The registry, step by step."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -458,7 +459,7 @@ def _try(client: Client, image: ImageReference, asked: Challenged, credential: C
     if answer is None:
         return None, None
     values = {"host": host, "credential": str(credential)}
-    values |= {"username": credential.username, "secret": credential.secret}
+    values |= {"username": shlex.quote(credential.username), "secret": credential.secret}
     if asked.scheme == "basic" and answer.status == OK:
         return AccessToken(credential.password, frozenset({"pull"}), credential.username), None
     token = _token(answer, host, image.repository)

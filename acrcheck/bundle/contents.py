@@ -44,7 +44,8 @@ def contents(recording: Recording, tape: bytes, report: Report, reports: dict[st
         f"{OWN}/permissions.json": _json(permissions(entries)),
     }
     files |= {f"{OWN}/{name}": text.encode() for name, text in reports.items()}
-    return files | dict(_objects(entries)) | dict(_logs(entries)) | dict(_server(entries))
+    found = (_objects(entries), _logs(entries), _server(entries), _releases(entries))
+    return files | {name: content for each in found for name, content in each}
 
 
 def missing(entries: tuple[Entry, ...]) -> list[Json]:
@@ -166,6 +167,15 @@ def _server(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
                 "cluster-info/cluster_version.json",
                 _json({"info": body, "string": body.get("gitVersion", "")}),
             )
+
+
+def _releases(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
+    """Give the Helm releases that were read, as the door sealed them: what is harmless of their values."""
+    for item in of_entries(entries).objects(("", "secrets")):
+        if item.get("release"):
+            metadata = item["metadata"]
+            place = f"{_safe(str(metadata.get('namespace') or ''))}/{_safe(str(metadata['name']))}"
+            yield f"{OWN}/helm/{place}.json", _json(item["release"])
 
 
 def _safe(name: str) -> str:

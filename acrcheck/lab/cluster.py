@@ -11,7 +11,7 @@ from acrcheck.cluster.reader import AZURE_IDENTITIES, EVENTS, PODS, SECRETS, Ans
 from acrcheck.cluster.selectors import labels_match
 from acrcheck.lab import trial
 from acrcheck.lab.kube import Json
-from acrcheck.lab.world import Forbidden, World
+from acrcheck.lab.world import NAMESPACE, Forbidden, World
 from acrcheck.model import Permission
 from acrcheck.wire.vault import Vault
 
@@ -145,7 +145,7 @@ def _covers(entry: Forbidden, permission: Permission) -> bool:
         permission.group,
         permission.subresource,
     )
-    return same and not (entry.clusterwide and permission.namespace)
+    return same and not (entry.elsewhere and permission.namespace == NAMESPACE)
 
 
 def forbidden(permission: Permission) -> Answer:

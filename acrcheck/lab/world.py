@@ -134,13 +134,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Forbidden:
-    """Something the operator may not: `clusterwide` means only over all namespaces, or of the cluster itself."""
+    """Something the operator may not: `elsewhere` means anywhere but in the workload's namespace."""
 
     verb: str
     resource: str
     group: str = ""
     subresource: str = ""
-    clusterwide: bool = False
+    elsewhere: bool = False
 
 
 @dataclass

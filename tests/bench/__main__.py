@@ -7,6 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from tests.bench import cluster, diagnose, redact, registry, startup
+from tests.cluster.compared import read, table
 from tests.cluster.harness import Cluster
 from tests.cluster.up import kept
 
@@ -50,7 +51,14 @@ def main() -> int:
         )
     sys.stdout.write(tabulate(table, headers=HEAD, disable_numparse=True) + "\n")
     sys.stdout.writelines(f"{line}\n" for line in said)
+    if state:
+        sys.stdout.write(f"\nfailed pulls, as `make compare-tools` wrote them down:\n{shown()}\n")
     return 1 if any(row[-1] for row in table) else 0
+
+
+def shown() -> str:
+    """Give what acrcheck and today's tools say of each failed pull."""
+    return table(read(), "simple_grid")
 
 
 if __name__ == "__main__":

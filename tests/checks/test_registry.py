@@ -285,6 +285,7 @@ STEPS: dict[str, Step] = {
 }
 BLOBS: dict[str, Reply] = {
     "blob-unreachable": Failure(Trouble.CONNECT_TIMEOUT, "timed out"),
+    "blob-untrusted": Failure(Trouble.TLS, "SSL certificate problem: unable to get local issuer certificate"),
     "blob-refused": http(416, "<Code>InvalidRange</Code>", "application/xml"),
     "blob-unknown": errors(404, "BLOB_UNKNOWN"),
     "blob-corrupt": blob(b"x" * len(BLOB)),

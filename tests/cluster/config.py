@@ -24,7 +24,7 @@ from tests.cluster.layout import (
     cache,
 )
 
-WILDCARDS = ("*.azurecr.io", "*.eastus.data.azurecr.io", "*.blob.core.windows.net")
+WILDCARDS = ("*.azurecr.io", "*.eastus.data.azurecr.io", "*.blob.core.windows.net", "*.contoso.example")
 PROVIDER = "acr-credential-provider"
 MIRRORED = ("docker.io", "mcr.microsoft.com", "registry.k8s.io")
 AUDIT_POLICY = {

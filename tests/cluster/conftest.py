@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import scenarios, worlds
+from tests.cluster import failing, pulls, scenarios, worlds
 from tests.cluster.harness import Cluster
 from tests.cluster.live import HEALTHY, Played, Stage
 from tests.cluster.product import Product
@@ -52,3 +52,15 @@ def played(cluster: Cluster, product: Product, request: pytest.FixtureRequest) -
             named = getattr(item, "callspec", None)
             wanted |= known & set(named.params.values()) if named else known
     return Stage(cluster, product).play(wanted)
+
+
+@pytest.fixture(scope="session")
+def pulled(cluster: Cluster, product: Product, request: pytest.FixtureRequest) -> dict[str, failing.Outcome]:
+    """Every failed pull that a selected test needs, played once."""
+    known = {pull.name for pull in pulls.ALL}
+    wanted: set[str] = set()
+    for item in request.session.items:
+        if "pulled" in getattr(item, "fixturenames", ()):
+            named = getattr(item, "callspec", None)
+            wanted |= known & set(named.params.values()) if named else known
+    return failing.Stage(cluster, product).play(wanted)

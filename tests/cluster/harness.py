@@ -121,13 +121,13 @@ class Cluster:
         document: Json = json.loads(must(self.kubectl("get", *arguments, "-o", "json")).stdout)
         return document
 
-    def wait(self, what: str, condition: Callable[[], bool], limit: float = 120) -> None:
-        """Look until it holds.
+    def wait(self, what: str, condition: Callable[[], bool], limit: float = 120, every: float = POLL) -> None:
+        """Look until it holds, with so many seconds between two looks.
 
         Raises:
             TimeoutError: it did not within the limit, in seconds; `what` says what was waited for.
         """
-        wait_for(what, condition, limit)
+        wait_for(what, condition, limit, every)
 
     def rollout(self, workload: str, namespace: str, limit: float = 120) -> None:
         """Wait until every pod of a workload is replaced and ready.
@@ -198,7 +198,7 @@ def must(done: Completed) -> Completed:
     return done
 
 
-def wait_for(what: str, condition: Callable[[], bool], limit: float) -> None:
+def wait_for(what: str, condition: Callable[[], bool], limit: float, every: float = POLL) -> None:
     """Look again and again until it holds.
 
     Raises:
@@ -208,4 +208,4 @@ def wait_for(what: str, condition: Callable[[], bool], limit: float) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {limit:.0f} s for {what}")
-        time.sleep(POLL)
+        time.sleep(every)

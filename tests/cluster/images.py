@@ -17,6 +17,7 @@ from tests.cluster.layout import DEBIAN, HERE, cache
 SOURCE = HERE / "images"
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
+INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 UNNEEDED = (
@@ -128,14 +129,64 @@ def push_one(client: httpx.Client, name: str, repository: str, tag: str) -> None
     Raises:
         httpx.HTTPError: the registry refused something.
     """
-    manifest = next(entry["manifest"] for entry in _index() if entry["repository"] == name)
-    _push(client, manifest, repository, tag)
+    _push(client, _entry(name)["manifest"], repository, tag)
+
+
+def own_layer(mark: str) -> bytes:
+    """A layer that no other image has."""
+    buffer = io.BytesIO()
+    info = tarfile.TarInfo(f"etc/{mark}")
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info)
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def push_own(
+    client: httpx.Client, repository: str, tag: str, mark: str, architecture: str = "amd64"
+) -> tuple[str, int]:
+    """Push coderd without a shell, with a layer of its own; the digest and the length of its manifest."""
+    manifest = json.loads(json.dumps(_entry("coderenvs/coder-service", "1.44.3-bare")["manifest"]))
+    config = json.loads((built() / manifest["config"]["digest"]).read_bytes())
+    layer = own_layer(mark)
+    config["architecture"] = architecture
+    config["rootfs"]["diff_ids"].append(digest_of(gzip.decompress(layer)))
+    config["history"].append({"created_by": mark})
+    blobs = {part["digest"]: (built() / part["digest"]).read_bytes() for part in manifest["layers"]}
+    text = json.dumps(config).encode()
+    blobs |= {digest_of(layer): layer, digest_of(text): text}
+    manifest["layers"].append({"mediaType": LAYER, "digest": digest_of(layer), "size": len(layer)})
+    manifest["config"] = {"mediaType": CONFIG, "digest": digest_of(text), "size": len(text)}
+    for digest, content in blobs.items():
+        push_blob(client, repository, digest, content)
+    body = json.dumps(manifest)
+    push_manifest(client, repository, tag, body, MANIFEST)
+    return digest_of(body.encode()), len(body)
+
+
+def push_index(
+    client: httpx.Client, repository: str, tag: str, digest: str, size: int, architecture: str
+) -> None:
+    """Push an index of one manifest, which is there already."""
+    platform = {"os": "linux", "architecture": architecture}
+    entry = {"mediaType": MANIFEST, "digest": digest, "size": size, "platform": platform}
+    body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
+    push_manifest(client, repository, tag, body, INDEX)
+
+
+def digest_of(content: bytes) -> str:
+    """The digest by which a registry knows this content."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _push(client: httpx.Client, manifest: dict[str, Any], repository: str, tag: str) -> None:
     for part in (manifest["config"], *manifest["layers"]):
         push_blob(client, repository, part["digest"], (built() / part["digest"]).read_bytes())
     push_manifest(client, repository, tag, json.dumps(manifest), MANIFEST)
+
+
+def _entry(name: str, tag: str = "") -> dict[str, Any]:
+    """The first image of that name, and of that tag when one is given."""
+    return next(entry for entry in _index() if entry["repository"] == name and tag in {"", entry["tag"]})
 
 
 def _index() -> list[dict[str, Any]]:
@@ -192,11 +243,11 @@ def _store_layer(folder: Path, members: Iterable[Member]) -> tuple[str, str, int
             tar.addfile(info, None if content is None else io.BytesIO(content))
     plain = buffer.getvalue()
     digest, size = _store(folder, gzip.compress(plain, compresslevel=1, mtime=0))
-    return digest, f"sha256:{hashlib.sha256(plain).hexdigest()}", size
+    return digest, digest_of(plain), size
 
 
 def _store(folder: Path, content: bytes) -> tuple[str, int]:
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    digest = digest_of(content)
     (folder / digest).write_bytes(content)
     return digest, len(content)
 

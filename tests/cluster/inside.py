@@ -21,8 +21,10 @@ from tests.cluster.layout import (
     DNS,
     ENDPOINTS,
     IMDS,
+    LINKED,
     NODES,
     PODS,
+    PRIVATE_ZONE,
     REGISTRIES,
     SERVICES,
     STORAGE,
@@ -191,6 +193,7 @@ def _start_control_plane(layout: Layout, daemons: Daemons) -> None:
         f"--listen-address={DNS}",
         f"--addn-hosts={layout.hosts}",
         "--address=/#/",
+        *(f"--cname={name}.azurecr.io,{name}.{PRIVATE_ZONE}" for name in LINKED),
     )
     daemons.start("mirror", "docker-registry", "serve", str(state / "mirror.json"))
     daemons.start("registry", "docker-registry", "serve", str(state / "registry.json"))

@@ -32,6 +32,10 @@ IMDS = "169.254.169.254"
 SUBSCRIPTION = "5f0b6d3c-2c1e-4f8f-9a51-3d2f5b7c9e10"
 NODE_RESOURCE_GROUP = "MC_coder_lab_eastus"
 
+PRIVATE_ZONE = "privatelink.azurecr.io"
+LINKED = ("endpointunlinked", "endpointdown")
+"""Registries that have a private endpoint: their names lead through the zone of private endpoints."""
+
 
 @dataclass(frozen=True)
 class Node:

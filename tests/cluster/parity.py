@@ -86,12 +86,12 @@ MIC = "MIC is a stand-in that assigns nothing and watches nobody"
 ADDRESS = (
     "all of Azure is one address of the test cluster, which a firewall or a DNS name can only reach whole"
 )
-CANNED = "the lab cans the answer, and the simulators of the test cluster do not give it"
-STORED = "images lie in a real registry, which stores only what is whole"
+PULLED = "test_pulls stages a pull that fails for it, beside pods that are well, and looks at its cause"
+CANNED = "nobody gives this answer on the way to the registry of a workload whose image is there"
 CLOCK = "the operator's clock is the machine's"
 IMAGES = "no image of the test cluster has these programs and no others"
-SECRETS = "pull secrets are not staged: the registry of the test cluster knows identities and no other users"
-WAITING = "no stage has pods that wait for their image yet"
+MACHINES = "needs a node whose disk, program, or DNS server is another one"
+EVENTS = "the API server of the test cluster keeps its events for an hour"
 UNSTAGED = {
     "healthy-debug-container": "test_probe stages it, and looks at what the API server was asked",
     "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
@@ -122,11 +122,12 @@ UNSTAGED = {
     **dict.fromkeys(("label-missing-standard", "resource-id-malformed", "mic-absent", "mic-crashing"), MIC),
     "assignment-created": MIC,
     **dict.fromkeys(
-        ("egress-blocked", "all-egress-blocked", "connection-refused", "connection-reset"), ADDRESS
+        ("egress-blocked", "connection-refused", "private-endpoint-unreachable", "private-endpoint-unlinked"),
+        PULLED,
     ),
-    **dict.fromkeys(("private-endpoint-unreachable", "privatelink-name"), ADDRESS),
+    **dict.fromkeys(("all-egress-blocked", "connection-reset", "privatelink-name"), ADDRESS),
+    "private-endpoint-unlinked-seen": ADDRESS,
     "data-endpoint-unlinked": ADDRESS,
-    **dict.fromkeys(("private-endpoint-unlinked", "private-endpoint-unlinked-seen"), ADDRESS),
     "imds-restricted": "AKS's own rules are needed; to the pods they look like the firewall that is staged",
     "imds-updating": NMI,
     "node-identity-unnamed": "no stage takes label and objects from pods of their node's network",
@@ -138,18 +139,13 @@ UNSTAGED = {
     "healthy-old-chart": "the stand-in of Coder's chart is of one version",
     "healthy-mixed-pools": "needs nodes of other platforms",
     **dict.fromkeys(("no-dns", "no-dns-on-node"), "one DNS server answers every node and every namespace"),
-    **dict.fromkeys(
-        ("tls-intercepted", "all-tls-intercepted", "certificate-expired"),
-        "the simulated Azure has one certificate, and it is valid",
-    ),
-    **dict.fromkeys(("registry-throttled", "registry-failing", "other-registry", "web-page"), CANNED),
-    **dict.fromkeys(("arm-refuses", "image-locked", "plain-realm"), CANNED),
+    **dict.fromkeys(("tls-intercepted", "certificate-expired", "image-locked"), PULLED),
+    "all-tls-intercepted": ADDRESS,
+    **dict.fromkeys(("registry-throttled", "registry-failing", "web-page"), PULLED),
+    **dict.fromkeys(("arm-refuses", "other-registry", "plain-realm"), CANNED),
+    **dict.fromkeys(("platform-missing", "manifest-purged", "not-an-image", "blob-corrupt"), PULLED),
+    **dict.fromkeys(("storage-blocked", "data-endpoint-blocked"), PULLED),
     **dict.fromkeys(("old-tls", "flaky"), "the simulated Azure speaks as Azure does, and at once"),
-    **dict.fromkeys(("platform-missing", "manifest-purged", "not-an-image", "blob-corrupt"), STORED),
-    **dict.fromkeys(
-        ("storage-blocked", "data-endpoint-blocked"),
-        "the registry of the test cluster gives out layers itself, and has no storage elsewhere",
-    ),
     **dict.fromkeys(("clock-ahead", "clock-behind"), CLOCK),
     **dict.fromkeys(("healthy-python-only", "wget-only"), IMAGES),
     **dict.fromkeys(
@@ -157,27 +153,38 @@ UNSTAGED = {
             "waits-for-missing-tag",
             "waits-for-platform",
             "waits-without-credential",
-            "waits-without-provider",
-            "waits-with-refused-principal",
             "waits-with-wrong-password",
             "waits-behind-firewall",
-            "waits-without-dns",
             "waits-for-missing-secret",
             "waits-for-invalid-name",
-            "waits-with-full-disk",
-            "waits-and-nobody-says-why",
             "waits-for-next-attempt",
-            "healthy-waited-before",
+            "pull-secret-absent",
+            "pull-secret-opaque",
+            "pull-secret-broken-auth",
+            "pull-secret-capitals",
+            "pull-secret-identity-token",
+            "pull-secret-of-yesterday",
+            "pull-secret-admin-off",
+            "pull-secret-line-break",
+            "pull-secret-mail",
+            "pull-secret-without-pull",
+            "pull-secret-principal-secret-wrong",
+            "pull-secret-principal-secret-old",
         ),
-        WAITING,
+        PULLED,
     ),
-    **dict.fromkeys(("healthy-pull-secret", "pull-secret-absent", "pull-secret-opaque"), SECRETS),
     **dict.fromkeys(
-        ("pull-secret-broken-auth", "pull-secret-capitals", "pull-secret-identity-token"), SECRETS
+        (
+            "waits-without-provider",
+            "waits-without-dns",
+            "waits-with-full-disk",
+            "waits-with-refused-principal",
+        ),
+        MACHINES,
     ),
-    **dict.fromkeys(("pull-secret-of-yesterday", "pull-secret-admin-off", "pull-secret-line-break"), SECRETS),
-    **dict.fromkeys(("pull-secret-mail", "pull-secret-without-pull"), SECRETS),
-    **dict.fromkeys(("pull-secret-principal-secret-wrong", "pull-secret-principal-secret-old"), SECRETS),
+    "waits-and-nobody-says-why": EVENTS,
+    "healthy-waited-before": "a pull that works again takes the failure's event out of sight at its own time",
+    "healthy-pull-secret": "every pull secret that is mended in test_pulls comes to it",
     "init-image-in-capitals": "the test cluster's coderd has no init container",
 }
 """The lab's scenarios that are not staged on the real cluster, and why."""

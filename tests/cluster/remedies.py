@@ -39,11 +39,17 @@ def runnable(cause: Json) -> list[Json]:
     ]
 
 
-def carry_out(cluster: Cluster, cause: Json) -> list[Done]:
-    """Run a cause's commands verbatim, in the order in which they are printed."""
+def carry_out(cluster: Cluster, cause: Json, typed: str = "") -> list[Done]:
+    """Run a cause's commands verbatim, in the order in which they are printed.
+
+    Args:
+        cluster: where.
+        cause: as the report has it.
+        typed: what somebody types who is asked for a password.
+    """
     done = []
     for remedy in runnable(cause):
-        ran = cluster.run("bash", "-c", remedy["command"], limit=LIMIT)
+        ran = cluster.run("bash", "-c", remedy["command"], stdin=f"{typed}\n", limit=LIMIT)
         output = ran.stdout + ran.stderr
         changes = bool(remedy["changes"])
         done.append(Done(cause["id"], remedy["id"], remedy["command"], changes, ran.returncode, output))

@@ -268,7 +268,7 @@ def push_token(layout: Layout, repository: str) -> str:
         "iat": now,
         "nbf": now - 60,
         "exp": now + 600,
-        "access": [{"type": "repository", "name": repository, "actions": ["pull", "push"]}],
+        "access": [{"type": "repository", "name": repository, "actions": ["pull", "push", "delete"]}],
     }
     return tokens.encode(token_signer(layout), claims)
 

@@ -12,10 +12,13 @@ from tabulate import tabulate
 
 from acrcheck.catalogue import builtin_dir, load_checks
 from acrcheck.model import Check
+from tests.cluster import compared
 from tests.e2e.command import call
 
 README = Path(__file__).parents[2] / "README.md"
-BLOCK = re.compile(r"<!-- (output of: acrcheck (?P<args>.*?)|permissions) -->\n.*?<!-- end -->\n", re.DOTALL)
+BLOCK = re.compile(
+    r"<!-- (output of: acrcheck (?P<args>.*?)|permissions|today's tools) -->\n.*?<!-- end -->\n", re.DOTALL
+)
 DURATION = re.compile(r" *\b\d+(\.\d+)?m?s\b|\d\d:\d\d:\d\dZ")
 
 
@@ -23,7 +26,7 @@ def written(text: str) -> str:
     """Give the page with every block made anew."""
 
     def block(found: re.Match[str]) -> str:
-        made = permissions() if found["args"] is None else shown(found["args"])
+        made = MADE[found[1]]() if found["args"] is None else shown(found["args"])
         return f"<!-- {found[1]} -->\n{made}<!-- end -->\n"
 
     return BLOCK.sub(block, text)
@@ -51,6 +54,11 @@ def permissions() -> str:
     return tabulate(rows, headers=headers, tablefmt="github") + "\n"
 
 
+def todays_tools() -> str:
+    """Make the table of what is said of each failed pull, as it was captured."""
+    return compared.table(compared.read()) + "\n"
+
+
 def named(checks: list[Check]) -> str:
     """Name checks, and where they are many their categories."""
     many = len(checks) > 3
@@ -63,7 +71,10 @@ def named(checks: list[Check]) -> str:
     )
 
 
-def compared(text: str) -> str:
+MADE = {"permissions": permissions, "today's tools": todays_tools}
+
+
+def steady(text: str) -> str:
     """Give the page in the form in which it is compared."""
     return DURATION.sub(" 0s", text)
 
@@ -76,7 +87,7 @@ def main(args: list[str]) -> int:
         README.write_text(new, encoding="utf-8")
         return 0
     difference = difflib.unified_diff(
-        compared(old).splitlines(), compared(new).splitlines(), "README.md", "what it should be", lineterm=""
+        steady(old).splitlines(), steady(new).splitlines(), "README.md", "what it should be", lineterm=""
     )
     lines = list(difference)
     sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -75,7 +75,7 @@ def forbidden(ask: Ask) -> Forbidden:
     verb, name, everywhere = ask
     name, _, subresource = name.partition("/")
     plural, _, group = name.partition(".")
-    return Forbidden(verb, plural, group, subresource, clusterwide=everywhere)
+    return Forbidden(verb, plural, group, subresource, elsewhere=everywhere)
 
 
 @cache

@@ -88,7 +88,7 @@ def test_what_is_forbidden_is_forbidden_everywhere_it_is_asked() -> None:
 def test_forbidden_over_all_namespaces_only() -> None:
     """What is allowed in a namespace stays allowed there."""
     world = healthy()
-    world.operator.forbidden.append(Forbidden("list", "pods", clusterwide=True))
+    world.operator.forbidden.append(Forbidden("list", "pods", elsewhere=True))
     assert door(world).list(PODS).outcome is Outcome.FORBIDDEN
     assert door(world).list(PODS, NAMESPACE).ok
     everywhere = Permission("list", "pods")

@@ -1,0 +1,126 @@
+"""What stands in a bundle, made of a tape: the files, their forms, and names that no server can choose."""
+
+import io
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from acrcheck.bundle.contents import contents, top
+from acrcheck.bundle.redact import Redactor
+from acrcheck.bundle.tape import Tape
+from acrcheck.bundle.tapefile import Header, Recording, TapeFile, read
+from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+from acrcheck.cluster import recorded as taped_cluster
+from acrcheck.cluster.reader import NODES, PODS, SECRETS, Answer, Outcome, Resource
+from acrcheck.lab.clock import LabClock
+from acrcheck.model import Report
+from acrcheck.run import Options, replay
+from acrcheck.target import Target
+
+CHECKS = load_checks(builtin_dir())
+CAUSES = load_causes(builtin_dir(), CHECKS)
+ITEMS: dict[str, list[Any]] = {
+    "pods": [
+        {"metadata": {"name": "a", "namespace": "coder"}},
+        {"metadata": {"name": "b", "namespace": "../../etc"}},
+    ],
+    "nodes": [{"metadata": {"name": "n"}}],
+    "secrets": [
+        {
+            "metadata": {"name": "sh.helm.release.v1.coder.v3", "namespace": "coder"},
+            "release": {"version": 3},
+        },
+        {"metadata": {"name": "pull", "namespace": "coder"}, "entries": []},
+    ],
+}
+
+
+class Cluster:
+    """Answers lists and logs."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self, f"_{name}")
+
+    def _list(self, resource: Resource, *_: Any, **__: Any) -> Answer:
+        return Answer(Outcome.OK, {"metadata": {}, "items": ITEMS[resource.plural]})
+
+    def _path(self, _: str) -> Answer:
+        return Answer(Outcome.OK, {"gitVersion": "v1.36.3"})
+
+    def _logs(self, namespace: str, pod: str, container: str, **_: Any) -> Answer:
+        return Answer(Outcome.OK, f"{namespace} {pod} {container}\n")
+
+
+def recording() -> tuple[Recording, bytes]:
+    """A tape of a few questions."""
+    file = io.BytesIO()
+    header = Header("1.2.3", datetime(2026, 11, 2, 9, tzinfo=UTC), Target(), Options())
+    tape = Tape(keep=TapeFile(file, header, Redactor()).keep)
+    cluster = taped_cluster.recording(Cluster(), tape, LabClock())
+    cluster.path("/version")
+    for resource in (PODS, NODES, SECRETS):
+        cluster.list(resource)
+    cluster.logs("coder", "a", "main", since=60, lines=10)
+    cluster.logs("..", "..", "../../passwd", since=60, lines=10, previous=True)
+    return read(file.getvalue().splitlines(keepends=True), "tape"), file.getvalue()
+
+
+def files() -> dict[str, bytes]:
+    """The files of a bundle of it."""
+    found, tape = recording()
+    return contents(found, tape, report(found), {"report.txt": "all well"})
+
+
+def report(found: Recording) -> Report:
+    """What the checks say of it."""
+    return replay(found.header.target, found.tape, LabClock(), CHECKS, CAUSES, Options())
+
+
+def test_troubleshoots_marks() -> None:
+    """The version file that marks the top folder, and the verdicts with the severities of its analyzers."""
+    found = files()
+    assert yaml.safe_load(found["version.yaml"]) == {
+        "apiVersion": "troubleshoot.sh/v1beta2",
+        "kind": "SupportBundle",
+        "spec": {"versionNumber": "acrcheck 1.2.3"},
+    }
+    verdicts = json.loads(found["analysis.json"])
+    assert {item["severity"] for item in verdicts} <= {"debug", "warn", "error"}
+    assert verdicts[0]["insight"] | {"name": "", "labels": {}} == {
+        "name": "",
+        "labels": {},
+        "primary": "the API server answers",
+        "detail": verdicts[0]["insight"]["detail"],
+        "severity": "debug",
+    }
+
+
+def test_objects_stand_where_troubleshoot_puts_them() -> None:
+    """As lists with their kinds; by namespace where they have one."""
+    found = files()
+    pods = json.loads(found["cluster-resources/pods/coder.json"])
+    assert (pods["kind"], pods["items"][0]["kind"]) == ("PodList", "Pod")
+    assert json.loads(found["cluster-resources/nodes.json"])["items"][0]["metadata"]["name"] == "n"
+    assert found["cluster-resources/pods/logs/coder/a/main.log"] == b"coder a main\n"
+    assert json.loads(found["cluster-info/cluster_version.json"])["string"] == "v1.36.3"
+
+
+def test_secrets_stand_nowhere_but_releases() -> None:
+    """Of which the door leaves what is harmless."""
+    found = files()
+    assert json.loads(found["acrcheck/helm/coder/sh.helm.release.v1.coder.v3.json"]) == {"version": 3}
+    assert not [name for name in found if "pull" in name]
+
+
+def test_no_server_chooses_where_a_file_stands() -> None:
+    """Whatever its objects are called."""
+    for name in files():
+        assert not name.startswith("/")
+        assert ".." not in name.split("/"), name
+
+
+def test_the_top_folder_is_named_after_the_time() -> None:
+    """Of the recording."""
+    assert top(recording()[0]) == "acrcheck-bundle-2026-11-02T09_00_00"
