@@ -46,7 +46,7 @@ COOKIE = re.compile(
 SENT = re.compile(r"(?:bearer|basic)\s+(?P<value>[\w.~+/-]{8,}={0,2})", re.IGNORECASE)
 WORD = r"(?P<value>(?:(?!\\+[\"'nrt])[^\s\"'<>])+)"
 CURL = re.compile(
-    rf"curl\b[^\n]{{0,4000}}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
+    rf"curl\b[^\n]{{0,1000}}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
 )
 LOGIN = re.compile(rf"login\b(?:[^\n]{{0,200}}?\s-p[ =]?|[ \t]+\S{{1,128}}\s+password[ \t]+)[\"']?{WORD}")
 SHELL = re.compile(rf"(?:mysql|sshpass|sqlcmd)\w*\b[^\n]{{0,200}}?\s-[pP][ =]?[\"']?{WORD}")
