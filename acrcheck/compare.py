@@ -18,7 +18,7 @@ WORST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.SKIP)
 GOOD = frozenset({Status.PASS, Status.WARN})
 PLACES = {"cluster": "cluster", "namespace": "namespace", "workload": "workload"}
 """What must be the same for a comparison to say anything, by its name in the reports' metadata."""
-UNTOLD = frozenset({"startedAt", "finishedAt", "runId", "checks", *PLACES})
+UNTOLD = frozenset({"startedAt", "finishedAt", "runId", "checks", "recordedAt", "recordedBy", *PLACES})
 """Metadata that differs in any two runs, or is warned of."""
 
 

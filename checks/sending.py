@@ -67,7 +67,7 @@ class Client:
             return None
         refused = tuple(refusal(answer, self.path, host, tries))
         yield from refused
-        if not refused:
+        if not refused or answer.status == FORBIDDEN_STATUS:
             yield from self.unsteady(host, step, tries)
         return None if refused else answer
 

@@ -39,8 +39,11 @@ def command(before: str, after: str, **given: Any) -> int:
     """Read two reports and say what turned."""
     from acrcheck.catalogue import builtin_dir, load_checks
     from acrcheck.compare import compare
+    from acrcheck.errors import UsageError
     from acrcheck.run import wiring_of
 
+    if before == after == "-":
+        raise UsageError("standard input can be read once", input="- -", expected="`-` once")
     checks = load_checks(builtin_dir())
     comparison = compare(_saved(before, checks), _saved(after, checks), wiring_of(checks))
     if given["output"] == "json":

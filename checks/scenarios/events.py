@@ -123,6 +123,7 @@ SCENARIOS = (
     _pull("public-access-disabled", *FORBIDDEN),
     _pull("tls-intercepted"),
     _pull("certificate-expired"),
+    _pull("old-tls"),
     _pull("privatelink-name"),
     _pull("registry-throttled"),
     _pull("registry-failing"),

@@ -82,6 +82,12 @@ def test_a_trouble_that_passes_is_told_with_each_attempt(trouble: Reply) -> None
     assert 0 < clock.monotonic() <= 10
 
 
+def test_a_denial_after_a_trouble_tells_of_both() -> None:
+    """The address is denied, and the way to be told so is unsteady."""
+    _, _, seen = asking(BROKEN, http(403, "{}"))
+    assert ids(seen) == ["registry-forbidden", "registry-unsteady"]
+
+
 @pytest.mark.parametrize(
     ("trouble", "kind"),
     [(BROKEN, "registry-lost"), (http(502, "x"), "registry-server-error")],

@@ -1,4 +1,6 @@
-"""Writes what the README shows: the output of commands, and the permissions that the checks ask for.
+"""Writes what the README shows: the output of commands, and two tables.
+
+One is of the permissions that the checks ask for, one of the documentation's instructions and what proves each.
 
 With `--check` it only compares, and says what differs. Times are compared as if all were alike.
 """
@@ -14,10 +16,12 @@ from acrcheck.catalogue import builtin_dir, load_checks
 from acrcheck.model import Check
 from tests.cluster import compared
 from tests.e2e.command import call
+from tests.e2e.documentation import table
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(
-    r"<!-- (output of: acrcheck (?P<args>.*?)|permissions|today's tools) -->\n.*?<!-- end -->\n", re.DOTALL
+    r"<!-- (output of: acrcheck (?P<args>.*?)|permissions|documentation|today's tools) -->\n.*?<!-- end -->\n",
+    re.DOTALL,
 )
 DURATION = re.compile(r" *\b\d+(\.\d+)?m?s\b|\d\d:\d\d:\d\dZ")
 
@@ -71,7 +75,7 @@ def named(checks: list[Check]) -> str:
     )
 
 
-MADE = {"permissions": permissions, "today's tools": todays_tools}
+MADE = {"permissions": permissions, "documentation": table, "today's tools": todays_tools}
 
 
 def steady(text: str) -> str:

@@ -49,3 +49,26 @@ def test_what_is_no_report_is_exit_code_2(reports: dict[str, str], tmp_path: Pat
     assert done.returncode == 2
     assert json.loads(done.stdout)["kind"] == "Error"
     assert str(wrong) in json.loads(done.stdout)["message"]
+
+
+def test_bundles_and_tapes_are_compared_by_todays_checks(reports: dict[str, str], tmp_path: Path) -> None:
+    """A bundle of the healthy world against the report of the broken one: as two reports would be."""
+    bundle = tmp_path / "healthy.tar.gz"
+    made = call("demo", "healthy", "--bundle", str(bundle))
+    done = call("compare", str(bundle), reports["label-missing"], "-o", "json")
+    same = call("compare", str(bundle), reports["healthy"])
+
+    assert made.returncode == 0, made.stderr
+    assert done.returncode == 1, done.stderr
+    turned = {item["check"] for item in json.loads(done.stdout)["turned"] if item["turn"] == "broke"}
+    assert {"label-template", "label-pods", "token"} <= turned
+    assert same.returncode == 0, same.stdout
+    assert same.stdout.splitlines()[-1].startswith("no regression")
+
+
+def test_standard_input_is_read_once() -> None:
+    """Two reports cannot come from one stream."""
+    done = call("compare", "-", "-")
+
+    assert done.returncode == 2
+    assert "standard input can be read once" in done.stderr

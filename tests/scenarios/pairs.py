@@ -122,6 +122,17 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "the private address makes it the way to a private endpoint",
+        ("egress-blocked", "all-egress-blocked", "connection-refused", "connection-reset"),
+        ("data-endpoint-unlinked",),
+    ),
+    (
+        "the name of the registry itself leads to the private endpoint again",
+        ("private-endpoint-unlinked", "private-endpoint-unlinked-seen"),
+        ("data-endpoint-unlinked",),
+    ),
+    ("without a subscription nothing shows the registry's mode", ("abac-read",), ("no-subscription",)),
+    (
+        "the private address makes it the way to a private endpoint",
         ("all-egress-blocked",),
         ("privatelink-name",),
     ),

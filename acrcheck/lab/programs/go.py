@@ -120,8 +120,11 @@ class Client:
         return f"dial tcp {self._address(path, host)}:{port}: {said}"
 
     def _distrust(self, path: Path, host: str) -> str:
-        """What it has against a certificate."""
-        served, objection = path.secure(self.place, host, DIAL_SECONDS)
+        """What it has against a certificate, or the server against the versions of TLS that it offers."""
+        try:
+            served, objection = path.secure(self.place, host, DIAL_SECONDS)
+        except StoppedError:
+            return "remote error: tls: protocol version not supported"
         if objection == "expired":
             now = f"{self.world.clock.now():%Y-%m-%dT%H:%M:%SZ}"
             ended = f"current time {now} is after {served.expires:%Y-%m-%dT%H:%M:%SZ}"

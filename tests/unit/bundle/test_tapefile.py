@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from acrcheck.bundle.tape import Entry, Tape
 from acrcheck.bundle.tapefile import FORMAT, Header, TapeFile, dumps, is_tape, read
 from acrcheck.cluster.reader import Answer, Outcome
 from acrcheck.errors import UsageError
+from acrcheck.helm.values import ValuesFiles
 from acrcheck.lab.clock import LabClock
 from acrcheck.run import Options
 from acrcheck.target import Target
@@ -164,3 +166,18 @@ def test_a_tape_is_known_by_its_first_line() -> None:
     assert is_tape(taped())
     assert not is_tape(b'{"kind": "Pod"}\n{"kind":"acrcheck-tape"}')
     assert not is_tape(b"")
+
+
+def test_the_values_of_a_gate_are_kept_without_their_texts() -> None:
+    """A replay of the gate knows which labels and images there will be, and no password."""
+    given = {"coderd": {"extraLabels": {"a": "b"}, "image": "c"}, "postgres": {"password": PASSWORD}}
+    target = Target(upgrade=True, to_chart="1.44.3", values=ValuesFiles(("values.yaml",), given, {}))
+    file = io.BytesIO()
+    TapeFile(file, replace(HEADER, target=target), Redactor())
+    again = read(lines(file.getvalue()), "tape").header.target.values
+
+    assert PASSWORD.encode() not in file.getvalue()
+    assert again
+    assert again.files == ("values.yaml",)
+    assert again.values["coderd"] == given["coderd"]
+    assert again.values["postgres"]["password"]
