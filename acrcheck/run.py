@@ -99,13 +99,14 @@ def _run(
     target.refuse_malformed()
     wiring = wiring_of(checks)
     refuse_unknown_names(checks, options)
-    chosen, names = select(wiring, options.only, options.skip)
+    gates = [item.check.id for item in wiring.checks if item.check.gate and not target.upgrade]
+    chosen, names = select(wiring, options.only, (*options.skip, *gates))
     if not chosen:
         raise UsageError(
             "the selection leaves no check to run",
             input=" ".join([*options.only, *(f"--skip {name}" for name in options.skip)]),
             expected="at least one check",
-            remedy="acrcheck list",
+            remedy="acrcheck list" if target.upgrade else "acrcheck list, or --profile pre-upgrade",
         )
     asks = {
         ask: None
