@@ -9,8 +9,12 @@ from acrcheck.azure.imds import Spoken
 from acrcheck.cluster.reader import Answer
 from acrcheck.helm.values import Place
 from acrcheck.late import dataclass
-from acrcheck.model import Permission, Subject
+from acrcheck.model import BEHALF, Permission, Subject
 from acrcheck.wire.door import Vantage
+
+POD_IDENTITY, KUBELET = f"{BEHALF}pod", f"{BEHALF}kubelet"
+"""On whose behalf a registry is asked: the pod identity's, which the application uses, or that of the nodes, which pull
+with pull secrets or their own identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +422,11 @@ class Path:
         """What observations about it are about."""
         return Subject(f"pod/{self.pod} → {self.host}" if self.pod else f"here → {self.host}", self.place)
 
+    @property
+    def as_identity(self) -> Subject:
+        """The same, of the pod identity that asks on it."""
+        return Subject(self.subject.name, self.place | {POD_IDENTITY})
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -441,9 +450,10 @@ class Route:
     def subject(self) -> Subject:
         """What observations about it are about."""
         if not self.credentials:
-            return self.path.subject
+            return self.path.as_identity
         secrets = (f"secret/{item.secret}" for item in self.credentials)
-        place = frozenset({*self.path.place, f"image/{self.image}", *secrets})
+        whose = {KUBELET} if self.path.pod else set[str]()
+        place = frozenset({*self.path.place, f"image/{self.image}", *secrets, *whose})
         return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
 
 
@@ -576,7 +586,7 @@ class Trial:
         """What observations about it are about."""
         place = f"node/{self.node}" if self.node else f"pool/{self.pool}"
         return Subject(
-            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}"})
+            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}", KUBELET})
         )
 
 

@@ -142,7 +142,7 @@ def _run(
         results=results,
         findings=tuple(
             finding
-            for finding in diagnose(results, causes, checks.layers, values)
+            for finding in diagnose(results, causes, checks.layers, values, checks.identities)
             if any(item.kind.level is not Level.NOTE for item in finding.observations)
         ),
         categories=tuple((category.id, category.title) for category in checks.categories),

@@ -97,6 +97,11 @@ UNSTAGED = {
     "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
     **dict.fromkeys(
         (
+            "both-identities-pull",
+            "nodes-pull-coderd-does-not",
+            "coderd-pulls-nodes-do-not",
+            "neither-identity-pulls",
+            "nodes-do-not-pull-what-they-have",
             "pull-fails-on-full-disk",
             "pull-not-tried-under-pressure",
             "pull-works-for-a-throw-away-pod",
@@ -185,6 +190,10 @@ UNSTAGED = {
     "waits-and-nobody-says-why": EVENTS,
     "healthy-waited-before": "a pull that works again takes the failure's event out of sight at its own time",
     "healthy-pull-secret": "every pull secret that is mended in test_pulls comes to it",
+    **dict.fromkeys(
+        ("waits-where-it-is-never-pulled", "image-never-pulled", "password-changed-image-kept"),
+        "no stage has a coderd whose image its nodes keep and may not fetch again",
+    ),
     "init-image-in-capitals": "the test cluster's coderd has no init container",
 }
 """The lab's scenarios that are not staged on the real cluster, and why."""
