@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from acrcheck.contexts import in_context
-from acrcheck.model import Cause, Check, Decider, Kind, Level, Remedy, Signature, placeholders
+from acrcheck.model import Cause, Check, Decider, Identities, Kind, Level, Remedy, Signature, placeholders
 from acrcheck.text.pattern import CLASSES
 from acrcheck.wiring import CatalogueError
 
@@ -72,6 +72,7 @@ class Checks:
     layers: tuple[str, ...]
     thresholds: Mapping[str, str | int] = field(default_factory=dict)
     """The numbers that a profile may set, each with what it is where none does: a time such as `2h`, or a count."""
+    identities: Identities = field(default_factory=Identities)
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -99,7 +100,15 @@ def load_checks(folder: Path, order: str = "ORDER") -> Checks:
         checks += [replace(check, category=name, place=str(module.__file__)) for check in module.CHECKS]
     _refuse_double_kinds(checks)
     thresholds = dict(getattr(package, "THRESHOLDS", {}))
-    return Checks(tuple(categories), tuple(checks), tuple(package.LAYERS), thresholds)
+    return Checks(
+        tuple(categories),
+        tuple(checks),
+        tuple(package.LAYERS),
+        thresholds,
+        Identities(
+            dict(getattr(package, "IDENTITIES", {})), frozenset(getattr(package, "IDENTITY_LAYERS", ()))
+        ),
+    )
 
 
 def _package(folder: Path) -> Any:

@@ -10,15 +10,18 @@ Where an observation quotes a program, the causes that its words name are candid
 as the words make them. A cause that was seen and is named as well is one candidate, for which both speak.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from acrcheck.model import Cause, Finding, Level, Observation, Result, Status, Step
+from acrcheck.model import Cause, Finding, Identities, Level, Observation, Result, Status, Step
 
 UNSEEN = 0.5
 """The weight of what was not looked at, beside guesses alone."""
 Told = tuple[Observation, float]
 """An observation that quotes a program, and how sure its words make a cause."""
+Key = tuple[str, str]
+"""A cause and the identity of which it is named, empty where that makes no difference."""
+NO_IDENTITIES = Identities()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,15 @@ class _Candidate:
     """True when all that it requires was seen; False when some of it could not be looked at."""
     told: float = 0.0
     """How sure a program's words make it: 1 where they decide it."""
+    behalf: str = ""
+    """The identity of which it is, where it is of one and not of another."""
     met: bool = False
     """True when it was seen on the place of which those words are."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all other candidates."""
+        return self.cause.id, self.behalf
 
     @property
     def sure(self) -> bool:
@@ -58,6 +68,7 @@ def diagnose(
     causes: Iterable[Cause],
     layers: tuple[str, ...],
     values: Mapping[str, str],
+    identities: Identities = NO_IDENTITIES,
 ) -> tuple[Finding, ...]:
     """Name the causes of a run, the root cause first.
 
@@ -71,28 +82,28 @@ def diagnose(
     candidates = [
         candidate
         for cause in causes
-        if (candidate := _candidate(cause, observations, blind, named.get(cause.id, ())))
+        for candidate in _of_each(cause, observations, blind, named.get(cause.id, ()), identities)
     ]
     candidates = _drop_guesses(_weigh_words(candidates))
     hidden = _hidden(sorted(candidates, key=lambda item: (layers.index(item.cause.layer), item.cause.id)))
-    left = [candidate for candidate in candidates if candidate.cause.id not in hidden]
+    left = [candidate for candidate in candidates if candidate.key not in hidden]
     covered = _covered(candidates, hidden)
     findings = [
-        _finding(candidate, left, covered.get(candidate.cause.id, ()), results, observations, blind, values)
+        _finding(candidate, left, covered.get(candidate.key, ()), results, observations, blind, values)
         for candidate in left
     ]
     hiders = set(hidden.values())
-    guesses = {candidate.cause.id for candidate in left if not candidate.sure}
+    guesses = {candidate.key for candidate in left if not candidate.sure}
     return tuple(
         sorted(
-            findings,
+            (replace(finding, whose=identities.sentences.get(finding.behalf, "")) for finding in findings),
             key=lambda finding: (
                 not _fails(finding),
-                finding.cause.id not in hiders,
-                finding.cause.id in guesses,
+                finding.key not in hiders,
+                finding.key in guesses,
                 -finding.confidence,
                 layers.index(finding.cause.layer),
-                finding.cause.id,
+                finding.key,
             ),
         )
     )
@@ -162,6 +173,31 @@ def _candidate(
         met=found.whole
         and all(any(_touch(item.subject.scope, at) for at in found.scopes) for item in quoting),
     )
+
+
+def _of_each(
+    cause: Cause,
+    seen: tuple[Observation, ...],
+    blind: Mapping[str, Result],
+    named: tuple[Told, ...],
+    identities: Identities,
+) -> Iterator[_Candidate]:
+    """Look for a cause; where it is of an identity, of each by itself: what fails for one says nothing of another."""
+    found = _candidate(cause, seen, blind, named)
+    behalves = {item.subject.behalf for item in found.observations} - {""} if found else set[str]()
+    if found is None or not behalves or cause.layer not in identities.layers:
+        yield from [found] if found else []
+        return
+    for behalf in sorted(behalves):
+        mine = {"", behalf}
+        own = _candidate(
+            cause,
+            tuple(item for item in seen if item.subject.behalf in mine),
+            blind,
+            tuple((item, share) for item, share in named if item.subject.behalf in mine),
+        )
+        if own:
+            yield replace(own, behalf=behalf)
 
 
 def _contradicted(cause: Cause, seen: tuple[Observation, ...], place: frozenset[str]) -> bool:
@@ -246,30 +282,30 @@ def _hides(hider: _Candidate, other: _Candidate) -> bool:
     )
 
 
-def _hidden(candidates: list[_Candidate]) -> dict[str, str]:
+def _hidden(candidates: list[_Candidate]) -> dict[Key, Key]:
     """Give each hidden cause with the one that hides it. Where causes hide each other in a ring, the first stays."""
-    hidden: dict[str, str] = {}
+    hidden: dict[Key, Key] = {}
     for hider in candidates:
         for other in candidates:
-            if _hides(hider, other) and other.cause.id not in {*hidden, *_hiders(hider.cause.id, hidden)}:
-                hidden[other.cause.id] = hider.cause.id
+            if _hides(hider, other) and other.key not in {*hidden, *_hiders(hider.key, hidden)}:
+                hidden[other.key] = hider.key
     return hidden
 
 
-def _hiders(name: str, hidden: Mapping[str, str]) -> list[str]:
+def _hiders(name: Key, hidden: Mapping[Key, Key]) -> list[Key]:
     """Follow who hides a cause, and who hides that one, to the end."""
     chain = [name]
-    while (name := hidden.get(name, "")) and name not in chain:
-        chain.append(name)
+    while (above := hidden.get(chain[-1])) and above not in chain:
+        chain.append(above)
     return chain
 
 
-def _covered(candidates: list[_Candidate], hidden: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def _covered(candidates: list[_Candidate], hidden: Mapping[Key, Key]) -> dict[Key, tuple[str, ...]]:
     """Give, for each cause that hides others, the checks at which those were seen."""
-    covered: dict[str, tuple[str, ...]] = {}
+    covered: dict[Key, tuple[str, ...]] = {}
     for candidate in candidates:
-        hider = _hiders(candidate.cause.id, hidden)[-1]
-        if hider != candidate.cause.id:
+        hider = _hiders(candidate.key, hidden)[-1]
+        if hider != candidate.key:
             covered[hider] = (*covered.get(hider, ()), *_troubled(candidate))
     return covered
 
@@ -315,6 +351,7 @@ def _finding(
         blocks=blocked,
         to_decide=_to_decide(candidate, group, seen, blind, values),
         steps=_steps(candidate, seen, values),
+        behalf=candidate.behalf,
     )
 
 

@@ -10,8 +10,12 @@ from acrcheck.azure.imds import Spoken
 from acrcheck.cluster.reader import Answer
 from acrcheck.helm.values import Place
 from acrcheck.late import dataclass
-from acrcheck.model import Permission, Subject
+from acrcheck.model import BEHALF, Permission, Subject
 from acrcheck.wire.door import Vantage
+
+POD_IDENTITY, KUBELET = f"{BEHALF}pod", f"{BEHALF}kubelet"
+"""On whose behalf a registry is asked: the pod identity's, which the application uses, or that of the nodes, which pull
+with pull secrets or their own identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +139,29 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class HelmRelease:
+    """The Helm release that makes the workload, sealed as `acrcheck.helm.release.sealed` gives it.
+
+    `newest` is the last revision, `deployed` the one whose pods run: the same, where nothing is amiss.
+    """
+
+    name: str
+    namespace: str
+    newest: dict[str, Any]
+    deployed: dict[str, Any]
+
+    def origin(self) -> str:
+        """Say which revision it is, as a report does."""
+        status = self.newest["status"]
+        told = "" if status == "deployed" else f", {status}"
+        return f"release {self.name} (revision {self.newest['revision']}{told})"
+
+
+@dataclass(frozen=True, slots=True)
 class ChartValues:
     """The values that somebody gives to Coder's chart, from files or as a release keeps them."""
 
-    values: dict[str, Any]
+    tree: dict[str, Any]
     version: str
     """Of the chart."""
     assumed: bool
@@ -419,6 +442,11 @@ class Path:
         """What observations about it are about."""
         return Subject(f"pod/{self.pod} → {self.host}" if self.pod else f"here → {self.host}", self.place)
 
+    @property
+    def as_identity(self) -> Subject:
+        """The same, of the pod identity that asks on it."""
+        return Subject(self.subject.name, self.place | {POD_IDENTITY})
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -442,9 +470,10 @@ class Route:
     def subject(self) -> Subject:
         """What observations about it are about."""
         if not self.credentials:
-            return self.path.subject
+            return self.path.as_identity
         secrets = (f"secret/{item.secret}" for item in self.credentials)
-        place = frozenset({*self.path.place, f"image/{self.image}", *secrets})
+        whose = {KUBELET} if self.path.pod else set[str]()
+        place = frozenset({*self.path.place, f"image/{self.image}", *secrets, *whose})
         return Subject(f"{self.path.subject.name.partition(' ')[0]} → {self.image}", place)
 
 
@@ -625,7 +654,7 @@ class Trial:
         """What observations about it are about."""
         place = f"node/{self.node}" if self.node else f"pool/{self.pool}"
         return Subject(
-            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}"})
+            f"pool/{self.pool} → {self.image.text}", frozenset({place, f"image/{self.image.text}", KUBELET})
         )
 
 

@@ -138,6 +138,10 @@ def placeholders(text: str) -> frozenset[str]:
     return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
+BEHALF = "identity/"
+"""How the word of a scope begins that names an identity: what is seen of one says nothing of another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What an observation or a result is about.
@@ -149,8 +153,21 @@ class Subject:
     name: str = ""
     scope: frozenset[str] = frozenset()
 
+    @property
+    def behalf(self) -> str:
+        """On whose behalf it was asked: the identity that the scope names; empty where it names none."""
+        return next((item.removeprefix(BEHALF) for item in self.scope if item.startswith(BEHALF)), "")
+
 
 EVERYTHING = Subject()
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """On whose behalf a registry is asked: a sentence for each, and the layers of causes that are of one alone."""
+
+    sentences: Mapping[str, str] = field(default_factory=dict)
+    layers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +385,15 @@ class Finding:
     blocks: tuple[str, ...]
     to_decide: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
+    behalf: str = ""
+    """The identity of which it is named; empty where that makes no difference."""
+    whose: str = ""
+    """Which identity that is, as a sentence."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all other findings: the same cause may be named of two identities."""
+        return self.cause.id, self.behalf
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 ORDER = (
     "cluster",
     "workload",
+    "release",
+    "values",
     "label",
     "binding",
     "token",
@@ -22,6 +24,7 @@ VALUES_ORDER = ("valuesfiles", "values")
 LAYERS = (
     "cluster",
     "workload",
+    "values",
     "label",
     "webhook",
     "binding",
@@ -47,5 +50,11 @@ LAYERS = (
     "upgrade",
     "support",
 )
+IDENTITIES = {
+    "kubelet": "It is what nodes pull images with, not the pod identity, with which the application itself asks.",
+    "pod": "It is the pod identity, with which the application itself asks, not what nodes pull images with.",
+}
+"""Of which identity a cause is named, where it is of one and not of the other."""
+IDENTITY_LAYERS = ("identity", "credential", "role", "role-mode", "directory")
 THRESHOLDS: dict[str, str | int] = {"window": "2h", "replicas": 2}
 """What a profile may set: for how long an upgrade may take nothing may expire, and how many replicas there are then."""

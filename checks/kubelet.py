@@ -14,14 +14,27 @@ from acrcheck.api import (
     Looking,
     Maybe,
     Observation,
+    Status,
     Subject,
     fail,
     note,
+    warn,
 )
-from acrcheck.azure.image import ImageReferenceError, parse_image
-from acrcheck.facts import FailedPulls, Manifest, Pod, PodEvents, Route, Workload
+from acrcheck.azure.image import ImageReference, ImageReferenceError, parse_image
+from acrcheck.facts import (
+    KUBELET,
+    AccessToken,
+    Claim,
+    FailedPulls,
+    Image,
+    Manifest,
+    Pod,
+    PodEvents,
+    Route,
+    Workload,
+)
 
-from .objects import awaited, mappings, moment, number, text
+from .objects import awaited, mapping, mappings, moment, number, text
 
 FAILED = fail(
     "image-pull-failed",
@@ -39,6 +52,15 @@ BACKS_OFF = note(
 )
 REMADE = note("pod-made-anew", "pod {pod} is made anew by its {owner} when it is deleted, and tries at once")
 NOT_RETRIEVED = note("pull-secret-not-retrieved", "the kubelet on {node} says for pod {pod}: {said}")
+KEPT = warn(
+    "image-only-on-nodes",
+    "{image} cannot be pulled now, and {pods} run from what is on their nodes (imagePullPolicy {policy}): the next "
+    "pod elsewhere will wait for it",
+)
+NEVER = warn(
+    "image-never-pulled",
+    "imagePullPolicy of {container} is Never: no pod starts on a node that does not have {image} already",
+)
 WORKS = note(
     "image-pull-works-now",
     "with {credential}, {beside} on the same node is given the manifest of {image} now",
@@ -134,7 +156,7 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
         evidence={"errors": errors} if errors[1:] else {},
     )
     secrets = {f"secret/{text(entry, 'name')}" for entry in mappings(pod.spec, "imagePullSecrets")}
-    return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}"}))
+    return seen.on(Subject(pod.subject.name, pod.subject.scope | secrets | {f"image/{image}", KUBELET}))
 
 
 def _back_off(pod: Pod, image: str, told: tuple[dict[str, Any], ...], now: datetime) -> Observation:
@@ -221,13 +243,67 @@ def retry(pod: Pod, failed: FailedPulls, ways: Each[Route], manifests: Each[Mani
 
 
 def _same(image: str, way: Route) -> bool:
+    return way.image is not None and _reference(image) == way.image
+
+
+def _reference(image: str) -> ImageReference | None:
     try:
-        return parse_image(image) == way.image
+        return parse_image(image)
     except ImageReferenceError:
-        return False
+        return None
+
+
+def kept(
+    claim: Claim, token: Maybe[AccessToken], ways: Each[Route], found: Workload, pods: Each[Pod]
+) -> Looking[None]:
+    """What runs from an image on its node could be pulled again with its pull secrets."""
+    if token.status is not Status.FAIL:
+        return
+    for way in ways:
+        if way.credentials and way.image and Claim(way).subject == claim.subject:
+            yield from still_there(way.image, found, pods)
+
+
+def still_there(image: ImageReference, found: Workload, pods: Each[Pod]) -> Iterator[Observation]:
+    """Tell that pods run from an image that the kubelet does not ask the registry for."""
+    containers = [
+        item
+        for field in ("initContainers", "containers")
+        for item in mappings(found.pod_spec, field)
+        if _reference(text(item, "image")) == image
+    ]
+    policies = {text(item, "imagePullPolicy") for item in containers} - {"Always", ""}
+    names = {text(item, "name") for item in containers}
+    running = [pod for pod in pods if _run_in(pod) & names]
+    if policies and running:
+        shown = ", ".join(pod.name for pod in running[:3])
+        yield KEPT(pods=shown, policy="/".join(sorted(policies)), image=image)
+
+
+def _run_in(pod: Pod) -> set[str]:
+    return {
+        text(item, "name")
+        for item in mappings(pod.status, "containerStatuses")
+        if "running" in mapping(item, "state")
+    }
+
+
+def policies(image: Image, found: Workload) -> Looking[None]:
+    """The kubelet may fetch the image where a node does not have it."""
+    for field in ("initContainers", "containers"):
+        for item in mappings(found.pod_spec, field):
+            if text(item, "image") == image.text and text(item, "imagePullPolicy") == "Never":
+                yield NEVER(container=text(item, "name"), image=image.text)
 
 
 CHECKS = (
+    Check(
+        "image-policy",
+        "nodes may fetch the image",
+        policies,
+        sees=(NEVER,),
+        each=Image,
+    ),
     Check(
         "pod-events",
         "the events of its pods can be read",
@@ -248,6 +324,14 @@ CHECKS = (
         retry,
         sees=(WORKS,),
         each=Pod,
+        optional=True,
+    ),
+    Check(
+        "image-kept",
+        "what runs could be pulled again",
+        kept,
+        sees=(KEPT,),
+        each=Claim,
         optional=True,
     ),
 )

@@ -322,11 +322,12 @@ def exchange(
         if worst.status != UNAUTHORIZED:
             raise CannotLookError(f"malformed: {path.host} answered the exchange with {worst.status}: {said}")
         values = {"host": path.host, "audiences": audiences, "oid": oid, "tenant": tenant, "said": said}
-        yield REFUSED_BOTH(**values, evidence=acr.evidence_of(worst))
+        yield REFUSED_BOTH(**values, evidence=acr.evidence_of(worst)).on(path.as_identity)
         return None
-    yield EXCHANGED(host=path.host)
+    yield EXCHANGED(host=path.host).on(path.as_identity)
     if cloud.arm_audience in answers and cloud.arm_audience not in taken:
-        yield (ARM_REFUSED if path.coder else ARM_REFUSED_OTHER)(host=path.host)
+        refused = ARM_REFUSED if path.coder else ARM_REFUSED_OTHER
+        yield refused(host=path.host).on(path.as_identity)
     token = text(next(iter(taken.values())).json(), "refresh_token")
     if not token:
         raise CannotLookError(f"malformed: {path.host} answered the exchange with 200 and no refresh_token")

@@ -21,9 +21,9 @@ from acrcheck.api import (
     unfit,
 )
 from acrcheck.azure.image import ImageReference
-from acrcheck.facts import Image, KubeletPull, Manifest, Route, Trial, Workload
+from acrcheck.facts import Image, KubeletPull, Manifest, Pod, Route, Trial, Workload
 
-from .kubelet import errors_of, parts, words
+from .kubelet import KEPT, errors_of, parts, still_there, words
 from .objects import mapping, mappings, name, number, text, texts
 
 PULLED = note(
@@ -166,7 +166,7 @@ def _no_room(node: dict[str, Any], size: int) -> str:
     return f"it has room for {max(0, room) >> 20} MiB, and the image may take {size * UNPACKED >> 20} MiB"
 
 
-def kubelet_pull(trial: Trial, workload: Workload, cluster: Cluster) -> Looking[KubeletPull]:
+def kubelet_pull(trial: Trial, workload: Workload, pods: Each[Pod], cluster: Cluster) -> Looking[KubeletPull]:
     """The node's kubelet pulls the image for a throw-away pod in which nothing of it runs."""
     if trial.why_not:
         raise CannotLookError(trial.why_not)
@@ -199,6 +199,8 @@ def kubelet_pull(trial: Trial, workload: Workload, cluster: Cluster) -> Looking[
     evidence = {"errors": errors} if errors[1:] else {}
     seen = FAILED(**where, said=errors[0], host=host, repository=repository, evidence=evidence)
     yield seen
+    if trial.image.reference:
+        yield from still_there(trial.image.reference, workload, pods)
     return KubeletPull(image, trial.node, trial.pool, ok=False, said=errors[0])
 
 
@@ -230,7 +232,7 @@ CHECKS = (
         "kubelet-pull",
         "the kubelet pulls the image",
         kubelet_pull,
-        sees=(PULLED, FAILED),
+        sees=(PULLED, FAILED, KEPT),
         each=Trial,
         asks=ASKS,
         leave=LEAVE,

@@ -116,22 +116,28 @@ class Collector:
         self._tape, self._clock, self._limits, self._tell = tape, clock, limits, tell
         self._ends = clock.monotonic() + seconds
         self._stopped = threading.Event()
+        self._done: set[str] = set()
         self._cluster = recording(
             TapedCluster(lambda _, put: cut(put(cluster), limits.item_bytes)), tape, clock
         )
 
     def collect(self, namespace: str, workload: str) -> bool:
         """Read what belongs to a workload (`kind/name`). False when interrupted: what came until then is kept."""
-        try:
-            self._read(everywhere(of_entries(self._tape.entries)))
-            self._read(within(of_entries(self._tape.entries), namespace))
-            self._read(logs(of_entries(self._tape.entries), namespace, workload, self._limits))
-        except KeyboardInterrupt:
-            return False
-        return True
+        plans = (
+            everywhere,
+            lambda known: within(known, namespace),
+            lambda known: logs(known, namespace, workload, self._limits),
+        )
+        for plan in plans:
+            try:
+                self._read(plan(of_entries(self._tape.entries)))
+            except KeyboardInterrupt:
+                # What is left is not read, and the tape says of each thing why.
+                self._read(plan(of_entries(self._tape.entries)))
+        return not self._stopped.is_set()
 
     def _read(self, readings: Iterable[Reading]) -> None:
-        todo = tuple(readings)
+        todo = tuple(reading for reading in readings if reading.name not in self._done)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             try:
                 for _ in pool.map(lambda item: self._one(item[0], item[1], len(todo)), enumerate(todo)):
@@ -148,6 +154,7 @@ class Collector:
             return
         self._tell(number, count, reading.name)
         reading.ask(self._cluster)
+        self._done.add(reading.name)
 
 
 def everywhere(known: Store) -> Iterator[Reading]:

@@ -142,7 +142,7 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
         ):
             chosen.metadata["cluster"] = world.connection.server
             header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-            with taping(tapes, header, by) as tape:
+            with taping(tapes, header, lambda: by) as tape:
                 report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
                 where = report.metadata.get("namespace", ""), report.metadata.get("workload", "")
                 collector = Collector(

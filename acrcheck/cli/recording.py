@@ -1,7 +1,7 @@
 """What the commands that record or replay share: the redactor, the tape while it is written, the bundle's file."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,17 +49,23 @@ def stricter(given: dict[str, Any]) -> "Redactor | None":
 
 
 @contextmanager
-def taping(paths: Iterable[str], header: "Header", by: "Redactor") -> Iterator["Tape"]:
-    """Give a tape that is written to files as it grows. Raises UsageError when one of them cannot be written."""
+def taping(paths: Sequence[str], header: "Header", by: "Callable[[], Redactor]") -> Iterator["Tape"]:
+    """Give a tape that is written to files as it grows. Raises UsageError when one of them cannot be written.
+
+    The redactor is only made, and what it needs only loaded, where there is a file.
+    """
     from acrcheck.bundle.tape import Tape
     from acrcheck.bundle.tapefile import TapeFile
 
+    if not paths:
+        yield Tape()
+        return
     with ExitStack() as stack:
-        files = []
+        files, with_redactor = [], by()
         for path in paths:
             try:
                 file = stack.enter_context(Path(path).open("wb"))
-                files.append((path, TapeFile(file, header, by)))
+                files.append((path, TapeFile(file, header, with_redactor)))
             except OSError as error:
                 raise unwritten("tape", path, error) from None
 

@@ -184,7 +184,7 @@ def _run(given: dict[str, Any]) -> int:
     ):
         chosen.metadata["cluster"] = world.connection.server
         header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-        with taping(tapes, header, redactor(given)) as tape:
+        with taping(tapes, header, lambda: redactor(given)) as tape:
             report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
     show(report, given)
     save(report, given)

@@ -37,6 +37,18 @@ def of_image(image: str = IMAGE) -> Fault:
     return fault
 
 
+def pull_policy(policy: str) -> Fault:
+    """The workload's containers have this imagePullPolicy."""
+
+    def fault(world: World) -> None:
+        spec = world.deployment["spec"]["template"]["spec"]
+        for container in (*spec["initContainers"], *spec["containers"]):
+            container["imagePullPolicy"] = policy
+        faults.settle(world)
+
+    return fault
+
+
 def own_registry(world: World) -> None:
     """The workload's own image is in the registry under test, and the nodes may pull from it."""
     repository, tag = "coder/coder-service", objects.CHART_VERSION
@@ -69,7 +81,8 @@ def _pull(world: World, pod: Json, times: int = 1) -> None:
     for attempt in range(1, times):
         Kubelet(world, node).start(image, names)
         world.clock.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
-    told = Kubelet(world, node).start(image, names).events
+    policy = pod["spec"]["containers"][0].get("imagePullPolicy", "")
+    told = Kubelet(world, node).start(image, names, policy=policy).events
     for event in told:
         world.kubernetes.put(event_of(world, pod, event) | {"count": times})
     if told[-1].reason == "Failed":
@@ -107,7 +120,7 @@ def awaiting(world: World, node: str, image: str, told: list[Event]) -> Json:
         error = next(event.message for event in told if event.message.startswith("Failed to pull image"))
         error = error.removeprefix(f'Failed to pull image "{image}": ')
         message = f'{BACK_OFF} "{image}"' + (f": ErrImagePull: {error}" if version >= ERROR_IN_STATUS else "")
-    elif reason == "InvalidImageName":
+    elif reason in {"InvalidImageName", "ErrImageNeverPull"}:
         message = told[0].message
     return {"waiting": {"reason": reason, "message": message}}
 

@@ -106,6 +106,7 @@ def _cause(finding: Finding) -> dict[str, Any]:
         "title": finding.cause.title,
         "layer": finding.cause.layer,
         "means": finding.cause.means,
+        **({"identity": finding.behalf, "whose": finding.whose} if finding.behalf else {}),
         "confidence": finding.confidence,
         "explains": list(dict.fromkeys((*finding.explains, *finding.blocks))),
         "checks": list(dict.fromkeys(item.check for item in finding.observations)),

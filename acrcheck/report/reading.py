@@ -26,15 +26,25 @@ def together(finding: Finding, report: Report) -> tuple[Finding, ...]:
         if other is finding
         or (
             max(other.confidence, finding.confidence) < 1
-            and (other.cause.id in finding.cause.neighbours or finding.cause.id in other.cause.neighbours)
+            and (not other.behalf or not finding.behalf or other.behalf == finding.behalf)
+            and (
+                other.cause.id in finding.cause.neighbours
+                or finding.cause.id in other.cause.neighbours
+                or _trouble(other) == _trouble(finding)
+            )
         )
     )
+
+
+def _trouble(finding: Finding) -> list[Observation]:
+    """Give what fails or warns by a cause."""
+    return [item for item in finding.observations if item.kind.level is not Level.NOTE]
 
 
 def is_waived(finding: Finding, report: Report) -> bool:
     """Tell whether all that was seen of a cause is waived."""
     waived = {(result.check.id, result.subject) for result in report.results if result.waivers}
-    seen = [item for item in finding.observations if item.kind.level is not Level.NOTE]
+    seen = _trouble(finding)
     return bool(waived and seen) and all((item.check, item.subject) in waived for item in seen)
 
 

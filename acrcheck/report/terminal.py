@@ -75,7 +75,7 @@ class _Terminal:
     report: Report
     page: Page
     verbose: int
-    told: set[str] = field(default_factory=set)
+    told: set[tuple[str, str]] = field(default_factory=set)
     """The causes already printed."""
     reasons: dict[str, str] = field(default_factory=dict)
     """The reasons for not knowing already printed, with the check they were printed at."""
@@ -132,7 +132,7 @@ class _Terminal:
 
     def _verdict(self, result: Result) -> object:
         kinds = tuple(item.id for item in telling(result))
-        causes = tuple(finding.cause.id for finding in findings_for(result, self.report))
+        causes = tuple(finding.key for finding in findings_for(result, self.report))
         alone = result.subject.name if self.verbose else ""
         told = result.reason, result.blocked_by, result.waivers
         return result.check.id, result.status, told, kinds, causes, alone
@@ -155,7 +155,7 @@ class _Terminal:
             return
         findings = findings_for(row.results[0], self.report)
         here = [finding for finding in findings if self._at_home(finding, row)]
-        new = [finding for finding in here if finding.cause.id not in self.told]
+        new = [finding for finding in here if finding.key not in self.told]
         first = row.results[0]
         explained = findings[0].cause.id if findings and not new else ""
         as_before = (
@@ -165,7 +165,7 @@ class _Terminal:
         if row.status in UNSEEN and not first.blocked_by and not as_before:
             yield from self._reason(first)
         for finding in new:
-            if finding.cause.id not in self.told:
+            if finding.key not in self.told:
                 yield from self._block(row.observations, finding)
         if not findings and row.status in {Status.FAIL, Status.WARN}:
             yield from self._unexplained(row)
@@ -224,7 +224,7 @@ class _Terminal:
         """Tell a cause: what was seen, what it means, what would decide, what mends it."""
         group = together(finding, self.report)
         finding = group[0]
-        self.told |= {other.cause.id for other in group}
+        self.told |= {other.key for other in group}
         explain = f"see: acrcheck explain {finding.cause.id}"
         its_own = tuple(item for item in observations if item in finding.observations)
         told = [Part(_seen(its_own)), *_meanings(group, self.verbose)]
@@ -286,7 +286,7 @@ class _Terminal:
     def _rest(self) -> Iterator[str]:
         """Tell the causes that no line of a check has told."""
         for finding in self.report.findings:
-            if finding.cause.id not in self.told and not is_waived(finding, self.report):
+            if finding.key not in self.told and not is_waived(finding, self.report):
                 bad = any(item.kind.level is Level.FAIL for item in finding.observations)
                 yield self.page.mark(Status.FAIL if bad else Status.WARN) + self.page.plain(
                     finding.cause.title
@@ -346,16 +346,17 @@ def _alike(group: tuple[Finding, ...]) -> str:
 
 def _meanings(group: tuple[Finding, ...], verbose: int) -> list[Part]:
     """Say what a cause means; of several that may be, what is true of each, and with -v which they are."""
-    first = group[0].cause.means
+    first, whose = group[0].cause.means, group[0].whose
     if len(group) == 1:
-        return [Part(first)]
+        return [Part(f"{first} {whose}".rstrip())]
     if verbose:
-        return [Part(_alike(group)), Part(first)]
+        return [Part(_alike(group)), Part(f"{first} {whose}".rstrip())]
     common = [
         sentence
         for sentence in SENTENCE.findall(first)
         if all(sentence in finding.cause.means for finding in group)
     ]
+    common += [whose] if whose else []
     return [Part(" ".join(common))] if common else []
 
 

@@ -93,6 +93,10 @@ def _uppercase(world: World) -> str:
     return Kubelet(world, NODE).start(f"{HOST}/Coder/Envbox:1.44").describe()
 
 
+def _never(world: World) -> str:
+    return Kubelet(world, NODE).start(IMAGE, policy="Never").describe()
+
+
 def _registering(world: World) -> str:
     return Kubelet(world, NODE).register()
 
@@ -173,6 +177,13 @@ SCENARIOS = (
         "the image's name has capital letters",
         _pulling,
         prints=_uppercase,
+    ),
+    Scenario(
+        "policy-never",
+        "image-only-on-nodes",
+        "the node does not have the image, and imagePullPolicy is Never",
+        _pulling,
+        prints=_never,
     ),
     Scenario(
         "secret-missing",

@@ -5,7 +5,7 @@ from acrcheck.lab.azure import Account
 from acrcheck.lab.faults import PULL_SECRET, SYSTEM_NODE, WORKER_NODE, Fault
 from acrcheck.lab.machines import Machine, PullSecret
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.waiting import forgets_events, kubelet_may_pull, of_image, pulls
+from acrcheck.lab.waiting import forgets_events, kubelet_may_pull, of_image, pull_policy, pulls
 from acrcheck.lab.world import HOST, NAMESPACE, REPOSITORY, TAG, World, healthy
 
 from .pulls import APPLICATION, NO_CREDENTIAL, REFUSED
@@ -18,6 +18,8 @@ NETWORK = "the network is not the cluster's to change"
 NODES_OWN = "the nodes' identity and its roles are not the cluster's to change"
 NOBODY = (*NO_CREDENTIAL, "node-bootstrapped-without-identity")
 """What an anonymous 401 does not tell apart."""
+KEPT = ("image-only-on-nodes",)
+"""What a pull that fails is for pods that have their image already."""
 RESET = ("egress-blocked", "registry-name-wrong")
 """What a connection that was reset does not tell apart, to somebody who may not read the pull secret."""
 FORBIDDEN = ("firewall-ip-denied", "private-endpoint-dns", "public-access-disabled")
@@ -195,6 +197,31 @@ SCENARIOS = (
         ),
         beside=(*ROLLOUT, *RESET),
         mended_by=("delete-pod",),
+    ),
+    Scenario(
+        "password-changed-image-kept",
+        "wrong-password",
+        "the pull secret's password is the registry's no more, and coderd runs from an image that its nodes have",
+        Waiting(_account, _secret("another password"), of_image(), pull_policy("IfNotPresent")),
+        among=("wrong-username", *REFUSED),
+        beside=KEPT,
+        unmended="what a password is, only its owner knows",
+    ),
+    Scenario(
+        "image-never-pulled",
+        "image-only-on-nodes",
+        "nodes may not fetch coderd's image: imagePullPolicy is Never",
+        Waiting(pull_policy("Never")),
+        unmended="where the image is chosen, only its owner knows",
+        exit_code=0,
+    ),
+    Scenario(
+        "waits-where-it-is-never-pulled",
+        "image-only-on-nodes",
+        "a pod waits on a node that has no image and may not fetch it",
+        Waiting(pull_policy("Never"), pulls()),
+        beside=ROLLOUT,
+        unmended="where the image is chosen, only its owner knows",
     ),
     Scenario(
         "healthy-waited-before",

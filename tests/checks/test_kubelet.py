@@ -6,10 +6,22 @@ from typing import Any
 
 import pytest
 
-from acrcheck.api import EVENTS, CannotLookError, Each, Looking, Maybe, Vantage
+from acrcheck.api import EVENTS, CannotLookError, Each, Looking, Maybe, Status, Vantage
 from acrcheck.azure.image import parse_image
-from acrcheck.facts import Credential, FailedPulls, Manifest, Path, Pod, PodEvents, Rollout, Route
-from checks.kubelet import CHECKS, pod_events, pulls, retry, span
+from acrcheck.facts import (
+    Claim,
+    Credential,
+    FailedPulls,
+    Image,
+    Manifest,
+    Path,
+    Pod,
+    PodEvents,
+    Rollout,
+    Route,
+    Workload,
+)
+from checks.kubelet import CHECKS, kept, pod_events, policies, pulls, retry, span
 from checks.workload import pods
 from tests.checks.looking import (
     NAMESPACE,
@@ -20,6 +32,8 @@ from tests.checks.looking import (
     Clock,
     FakeCluster,
     declared,
+    deployment,
+    each,
     ids,
     known,
     look,
@@ -95,6 +109,33 @@ def trying(route: Route, *, had: bool = True) -> Looking[None]:
     return retry(pod(), FailedPulls((IMAGE,)), ways, found)
 
 
+OWN = Image(IMAGE, ("coderd",), parse_image(IMAGE))
+
+
+def having(policy: str, image: str = IMAGE) -> Workload:
+    """The workload, whose container has this policy."""
+    manifest = deployment()
+    manifest["spec"]["template"]["spec"]["containers"] = [
+        {"name": "coderd", "image": image, "imagePullPolicy": policy}
+    ]
+    return workload(manifest)
+
+
+def keeping(
+    outcome: Status = Status.FAIL,
+    *,
+    policy: str = "IfNotPresent",
+    stored: bool = True,
+    image: str = IMAGE,
+    state: str = "running",
+) -> Looking[None]:
+    """Ask whether what runs could be pulled again, where its token came to this."""
+    route = way(stored=stored)
+    running = pod(status={"containerStatuses": [{"name": "coderd", "state": {state: {}}}]})
+    ways = Each(((route.subject, route),))
+    return kept(Claim(route), Maybe(None, outcome), ways, having(policy, image), each(running))
+
+
 CASES: dict[tuple[str, str], Case] = {
     ("pod-images", "image-pull-failed"): lambda: telling(waiting("ErrImagePull", NOT_FOUND)),
     ("pod-images", "image-pull-back-off"): lambda: telling(waiting()),
@@ -105,6 +146,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("pod-images", "pull-secret-not-retrieved"): lambda: telling(
         status(running={"startedAt": stamp(30)}), event(RETRIEVE, reason="FailedToRetrieveImagePullSecret")
     ),
+    ("image-policy", "image-never-pulled"): lambda: policies(OWN, having("Never")),
+    ("image-kept", "image-only-on-nodes"): keeping,
     ("pull-retry", "image-pull-works-now"): lambda: trying(way()),
 }
 
@@ -270,6 +313,34 @@ class TestBackOff:
     def test_spans_are_written_as_people_do(self, seconds: float, written: str) -> None:
         """Two units at most."""
         assert span(seconds) == written
+
+
+class TestKept:
+    """What runs from an image that its node has."""
+
+    def test_is_warned_of_where_a_pull_secret_is_refused(self) -> None:
+        """It breaks when the pod starts elsewhere."""
+        seen, _ = look(keeping())
+        assert (seen[0].values["pods"], seen[0].values["policy"]) == ("coderd-1", "IfNotPresent")
+        assert sight(keeping(policy="Never")) == ["image-only-on-nodes"]
+
+    @pytest.mark.parametrize("outcome", [Status.PASS, Status.UNKNOWN, Status.SKIP])
+    def test_only_a_refusal_counts(self, outcome: Status) -> None:
+        """Not what could not be looked at."""
+        assert sight(keeping(outcome)) == []
+
+    def test_a_pod_that_pulls_always_or_waits_has_a_failure_of_its_own(self) -> None:
+        """Nor is it said of another image, or of the pod identity's way."""
+        assert sight(keeping(policy="Always")) == []
+        assert sight(keeping(state="waiting")) == []
+        assert sight(keeping(image="acme.azurecr.io/coder/coderd:1.45")) == []
+        assert sight(keeping(stored=False)) == []
+
+    def test_other_policies_let_nodes_fetch(self) -> None:
+        """Only Never does not."""
+        for policy in ("Always", "IfNotPresent", ""):
+            assert sight(policies(OWN, having(policy))) == []
+        assert sight(policies(OWN, having("Never", "other:1"))) == []
 
 
 class TestEvents:

@@ -24,8 +24,10 @@ from tests.checks.looking import (
     FakeCluster,
     declared,
     deployment,
+    each,
     good,
     look,
+    pod,
     refuse_unseen,
     sight,
     workload,
@@ -71,9 +73,15 @@ def chosen(
     return list(given)
 
 
-def trying(answer: Answer, trial: Trial | None = None) -> Looking[KubeletPull]:
-    """Try one."""
-    return kubelet_pull(trial or Trial(IMAGE, "user", "a"), workload(), FakeCluster(trial=answer))
+def trying(answer: Answer, trial: Trial | None = None, policy: str = "Always") -> Looking[KubeletPull]:
+    """Try one, while a pod runs."""
+    manifest = deployment()
+    manifest["spec"]["template"]["spec"]["containers"] = [
+        {"name": "coderd", "image": TEXT, "imagePullPolicy": policy}
+    ]
+    running = pod(status={"containerStatuses": [{"name": "coderd", "state": {"running": {}}}]})
+    door = FakeCluster(trial=answer)
+    return kubelet_pull(trial or Trial(IMAGE, "user", "a"), workload(manifest), each(running), door)
 
 
 def failed(said: str = NOT_FOUND, *events: dict[str, Any], reason: str = "ErrImagePull") -> Answer:
@@ -91,6 +99,7 @@ def came(*events: dict[str, Any]) -> Answer:
 CASES: dict[tuple[str, str], Case] = {
     ("kubelet-pull", "kubelet-pulled"): lambda: trying(came()),
     ("kubelet-pull", "kubelet-pull-failed"): lambda: trying(failed()),
+    ("kubelet-pull", "image-only-on-nodes"): lambda: trying(failed(), policy="IfNotPresent"),
 }
 
 
@@ -191,7 +200,10 @@ def test_a_pool_without_a_node_that_may_is_unknown() -> None:
         "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}],
     }
     (trial,) = chosen(pressed, node("b", spec=cordoned))
-    assert (trial.node, trial.subject.scope) == ("", frozenset({"pool/user", f"image/{TEXT}"}))
+    assert (trial.node, trial.subject.scope) == (
+        "",
+        frozenset({"pool/user", f"image/{TEXT}", "identity/kubelet"}),
+    )
     with pytest.raises(CannotLookError, match="a: it has DiskPressure; b: it is cordoned"):
         look(trying(came(), trial))
     assert chosen(pressed, node("b"))[0].node == "b"
@@ -221,7 +233,7 @@ def test_what_is_asked_is_what_the_next_pod_would_be() -> None:
     }
     spec["containers"][0]["securityContext"] = {"runAsUser": 1001}
     cluster = FakeCluster(trial=came())
-    look(kubelet_pull(Trial(IMAGE, "user", "a"), workload(manifest), cluster))
+    look(kubelet_pull(Trial(IMAGE, "user", "a"), workload(manifest), Each(), cluster))
     assert cluster.pulls == [
         Pull(
             NAMESPACE,

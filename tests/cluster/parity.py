@@ -94,11 +94,29 @@ KINDS = "no stage has a workload that is not Coder's, or an autoscaler"
 CODER = "no stage has a Coder that answers; the installed command asks one on a socket without a cluster"
 MACHINES = "needs a node whose disk, program, or DNS server is another one"
 EVENTS = "the API server of the test cluster keeps its events for an hour"
+RELEASES = "test_values stages Helm's values and releases, and applies what is printed"
 UNSTAGED = {
+    **dict.fromkeys(
+        (
+            *(
+                "values-as-documented",
+                "values-under-wrong-parent",
+                "values-label-number",
+                "values-chart-too-old",
+            ),
+            *("values-removed-key", "values-half-certificate", "release-pending", "release-edited"),
+        ),
+        RELEASES,
+    ),
     "healthy-debug-container": "test_probe stages it, and looks at what the API server was asked",
     "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
     **dict.fromkeys(
         (
+            "both-identities-pull",
+            "nodes-pull-coderd-does-not",
+            "coderd-pulls-nodes-do-not",
+            "neither-identity-pulls",
+            "nodes-do-not-pull-what-they-have",
             "pull-fails-on-full-disk",
             "pull-not-tried-under-pressure",
             "pull-works-for-a-throw-away-pod",
@@ -243,6 +261,10 @@ UNSTAGED = {
     "waits-and-nobody-says-why": EVENTS,
     "healthy-waited-before": "a pull that works again takes the failure's event out of sight at its own time",
     "healthy-pull-secret": "every pull secret that is mended in test_pulls comes to it",
+    **dict.fromkeys(
+        ("waits-where-it-is-never-pulled", "image-never-pulled", "password-changed-image-kept"),
+        "no stage has a coderd whose image its nodes keep and may not fetch again",
+    ),
     "init-image-in-capitals": "the test cluster's coderd has no init container",
 }
 """The lab's scenarios that are not staged on the real cluster, and why."""

@@ -1,6 +1,7 @@
 """Tapes, bundles and replays by the installed command: partial, killed, refused, without a kubeconfig."""
 
 import json
+import signal
 import subprocess
 import tarfile
 import threading
@@ -82,6 +83,45 @@ def test_a_bundle_of_what_is_permitted(partial: subprocess.CompletedProcess[str]
     live, replayed = json.loads(partial.stdout), json.loads(again.stdout)
     assert again.returncode == partial.returncode
     assert replayed["summary"] == live["summary"]
+
+
+def test_interrupted_while_it_reads_it_packs_what_came(tmp_path: Path) -> None:
+    """It ends at once, says so, and the bundle replays."""
+    released, path = threading.Event(), tmp_path / "b.tar.gz"
+
+    def answer(verb: str, asked: str) -> tuple[int, dict[str, Any]]:
+        if asked.startswith("/api/v1/nodes"):
+            released.wait(SECONDS)
+        return only_the_version(verb, asked)
+
+    with serving(answer) as server:
+        args = ["bundle", str(path), "--kubeconfig", server.kubeconfig(tmp_path), "-n", "coder"]
+        running = subprocess.Popen(
+            [str(BIN / "acrcheck"), *args],
+            env=ENVIRON,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        ends = time.monotonic() + SECONDS
+        while not any("/api/v1/nodes" in request for request in server.requests) and time.monotonic() < ends:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        released.set()
+        _, said = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    assert "interrupted: the bundle holds what was read until then" in said
+    assert "interrupted" in {item["why"] for item in lacking(path)}
+    assert call("replay", str(path)).returncode == 3
+
+
+def lacking(path: Path) -> Any:
+    """What a bundle says it lacks."""
+    with tarfile.open(path) as archive:
+        name = next(name for name in archive.getnames() if name.endswith("acrcheck/missing.json"))
+        file = archive.extractfile(name)
+        assert file
+        return json.loads(file.read())
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from acrcheck.model import (
     Check,
     Decider,
     Finding,
+    Identities,
     Kind,
     Observation,
     Permission,
@@ -32,6 +33,7 @@ HELM = note("helm", "release {release}")
 READY = note("ready", "ready")
 OLD = warn("old", "old")
 PULL = fail("pull", "pod {pod} waits: {said}", quotes="said")
+WAITS = fail("waits", "pod {pod} waits")
 FIXED = note("fixed", "fixed")
 POD_A = Subject("pod/a", frozenset({"pod/a", "node/1"}))
 POD_B = Subject("pod/b", frozenset({"pod/b", "node/2"}))
@@ -510,3 +512,68 @@ class TestSteps:
         assert self.steps([came("x", NO_LABEL(pod="a"))], self.remedy("fix", "${{ID:?none}}")) == [
             ("fix", "${ID:?none}")
         ]
+
+
+class TestIdentities:
+    """What fails for one identity says nothing of another."""
+
+    WHOSE = Identities({"nodes": "Of the nodes.", "pod": "Of the pod."}, frozenset({"role"}))
+    NODES = Subject("a", frozenset({"pod/a", "node/1", "identity/nodes"}))
+    POD = Subject("b", frozenset({"pod/b", "node/1", "identity/pod"}))
+    ROLE = cause(
+        "role",
+        "role",
+        requires=(("denied", "waits"),),
+        remedies=(
+            Remedy("attach", "attach", "attach", ("waits",), True, "anyone"),
+            Remedy("give", "give", "give", ("denied",), True, "anyone"),
+        ),
+    )
+
+    def named(self, *results: Result, causes: tuple[Cause, ...] = ()) -> list[Finding]:
+        """Diagnose with identities."""
+        return list(diagnose(results, causes or (self.ROLE,), LAYERS, {}, self.WHOSE))
+
+    def test_a_cause_of_both_is_named_of_each(self) -> None:
+        """Each with its own evidence, sentence and remedies."""
+        nodes = came("kubelet", WAITS(pod="a"), subject=self.NODES)
+        pod = came("exchange", DENIED(), subject=self.POD)
+        first, second = self.named(nodes, pod)
+        assert [(item.behalf, item.whose) for item in (first, second)] == [
+            ("nodes", "Of the nodes."),
+            ("pod", "Of the pod."),
+        ]
+        assert [[step.id for step in item.steps] for item in (first, second)] == [["attach"], ["give"]]
+        assert [item.explains for item in (first, second)] == [("kubelet",), ("exchange",)]
+        assert [item.confidence for item in (first, second)] == [1.0, 1.0]
+        assert first.key != second.key
+
+    def test_of_one_alone_it_is_said_too(self) -> None:
+        """Which of the two is broken."""
+        (finding,) = self.named(came("exchange", DENIED(), subject=self.POD))
+        assert (finding.behalf, finding.whose) == ("pod", "Of the pod.")
+
+    def test_other_layers_have_no_identity(self) -> None:
+        """An image that is missing is missing for both: one cause."""
+        image = cause("image", "token", requires=(("denied", "waits"),))
+        nodes = came("kubelet", WAITS(pod="a"), subject=self.NODES)
+        pod = came("manifest", DENIED(), subject=self.POD)
+        (finding,) = self.named(nodes, pod, causes=(image,))
+        assert (finding.behalf, finding.whose, finding.explains) == ("", "", ("kubelet", "manifest"))
+
+    def test_one_does_not_hide_or_contradict_the_other(self) -> None:
+        """That nodes pull well does not clear the pod identity, and the other way round."""
+        role = replace(self.ROLE, contradicts=("fixed",), hides=("role",))
+        other = cause("other", "role", requires=(("denied", "waits"),))
+        nodes = came("kubelet", WAITS(pod="a"), FIXED(), subject=self.NODES)
+        pod = came("exchange", DENIED(), subject=self.POD)
+        findings = self.named(nodes, pod, causes=(role, other))
+        assert {item.key for item in findings} == {("role", "pod"), ("other", "nodes")}
+
+    def test_what_is_seen_of_neither_speaks_for_both(self) -> None:
+        """The node's own trouble lies under both."""
+        role = replace(self.ROLE, requires=(("denied", "waits"), ("ready",)))
+        node = came("node", READY(), subject=NODE_1)
+        nodes = came("kubelet", WAITS(pod="a"), subject=self.NODES)
+        pod = came("exchange", DENIED(), subject=self.POD)
+        assert {item.behalf for item in self.named(node, nodes, pod, causes=(role,))} == {"nodes", "pod"}

@@ -41,8 +41,18 @@ class Kubelet:
     log: list[str] = field(default_factory=list)
     fresh_until: datetime | None = None
 
-    def start(self, image: str, secrets: Sequence[str] = (), namespace: str = "coder") -> "Kubelet":
-        """Get a container's image as the kubelet does once, and wait for the next time where that fails."""
+    def start(
+        self, image: str, secrets: Sequence[str] = (), namespace: str = "coder", *, policy: str = "Always"
+    ) -> "Kubelet":
+        """Get a container's image as the kubelet does once, and wait for the next time where that fails.
+
+        With the policy `Never` it only looks whether the node has it, which a node that pulls has not.
+        """
+        if policy == "Never":
+            said = f'Container image "{image}" is not present with pull policy of Never'
+            self._tell("Warning", "ErrImageNeverPull", said)
+            self._tell("Warning", "Failed", "Error: ErrImageNeverPull")
+            return self
         try:
             full = reference.parse(image)
         except reference.MalformedError as error:

@@ -87,6 +87,7 @@ def test_interrupted_it_keeps_what_came() -> None:
     world = healthy()
     whole, tape = collected(world, Interrupted(world))
     assert not whole
+    assert {item["why"] for item in missing(tape.entries)} == {"interrupted"}
     assert of_entries(tape.entries).list(PODS, "coder").ok
 
 
