@@ -26,7 +26,7 @@ FLOORS: dict[str, float] = {
     "horizontalpodautoscalers.autoscaling": 100,
     "jobs.batch": 93,
     "networkpolicies.networking.k8s.io": 97,
-    "nodes": 95,
+    "nodes": 94,
     "pods": 6,
     "pods of other namespaces": 98,
     "pods/exec": 48,
