@@ -66,7 +66,11 @@ class Stage:
         self._prepare(chosen)
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                side = [item for item in chosen if item[0] not in pulls.ALONE]
+                # Those that are waited for longest begin.
+                side = sorted(
+                    (item for item in chosen if item[0] not in pulls.ALONE),
+                    key=lambda item: -item[0].failures,
+                )
                 outcomes = list(pool.map(lambda item: self._one(*item), side))
             outcomes += [self._one(*item) for item in chosen if item[0] in pulls.ALONE]
         finally:

@@ -18,6 +18,8 @@ LIMIT = "60"
 """Seconds that az is given: it waits long for what does not answer."""
 AZ = ("timeout", "-k", "1", LIMIT, "/az/bin/python", "-m", "azure.cli")
 TIMED_OUT = 124
+LAST = "Fetch access token"
+"""The last step that is about the registry."""
 STAMP = re.compile(r"^(?:WARNING: |ERROR: )?(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?\]? )?")
 VARYING = (
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\.?\")"), "…"),
@@ -77,7 +79,7 @@ class Tools:
         said = [
             line for line in steady(health.stdout + health.stderr) if not any(word in line for word in ABSENT)
         ]
-        if health.returncode == TIMED_OUT:
+        if health.returncode == TIMED_OUT and not any(line.startswith(LAST) for line in said):
             said = [*said, f"(nothing more within {LIMIT} s)"]
         config = str(self._cluster.layout.azure_json(NODES[1]))
         aks = self._cluster.inside_node(NODES[1], str(images.programs() / "canipull"), config, host)

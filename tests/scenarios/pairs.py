@@ -26,12 +26,13 @@ Path = tuple[str, ...]
 State = Mapping[Path, object]
 """What a world holds, by the way to it."""
 
-UPGRADE = "upgrade-"
-"""Of scenarios before an upgrade: where anything else fails, an upgrade's own checks are not run."""
+APART = ("upgrade-", "statefulset-", "daemonset-", "job-", "cronjob-", "bare-pod-")
+"""How scenarios begin that are not paired: an upgrade's checks are not run where anything fails now, and what goes
+together with another kind of workload is what goes together with a Deployment."""
 FAULTY = {
     item.id: item.build
     for item in SCENARIOS
-    if item.cause and isinstance(item.build, Faulty) and not item.id.startswith(UPGRADE)
+    if item.cause and isinstance(item.build, Faulty) and not item.id.startswith(APART)
 }
 SCENARIO = {item.id: item for item in SCENARIOS}
 CAUSE = {cause.id: cause for cause in CAUSES}
@@ -127,7 +128,7 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "the name of the registry itself leads to the private endpoint again",
-        ("private-endpoint-unlinked", "private-endpoint-unlinked-seen"),
+        ("registry-firewall", "private-endpoint-unlinked-seen"),
         ("data-endpoint-unlinked",),
     ),
     ("without a subscription nothing shows the registry's mode", ("abac-read",), ("no-subscription",)),

@@ -33,7 +33,7 @@ FLOORS: dict[str, float] = {
     "pods/log": 100,
     "poddisruptionbudgets.policy": 97,
     "replicasets.apps": 97,
-    "secrets": 89,
+    "secrets": 86,
     "serviceaccounts": 100,
     "services": 97,
     "statefulsets.apps": 96,
