@@ -1,9 +1,10 @@
 """One run: doors, checks and causes in, report and tape out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 
+from acrcheck.bundle.redact import Redactor
 from acrcheck.bundle.store import Store, of_entries
 from acrcheck.bundle.tape import Tape
 from acrcheck.catalogue import Checks
@@ -14,7 +15,7 @@ from acrcheck.diagnosis import diagnose
 from acrcheck.engine import Engine, Observer, select
 from acrcheck.errors import UsageError
 from acrcheck.facts import Allowed, Plan
-from acrcheck.model import Cause, Level, Report, Result, Waiver
+from acrcheck.model import Cause, Level, Observation, Report, Result, Waiver
 from acrcheck.target import Target
 from acrcheck.waiving import waive
 from acrcheck.wire import recorded as taped_wire
@@ -134,7 +135,7 @@ def _run(
     values = {"kubectl": target.kubectl, "helm": target.helm, "registry": target.registry}
     for fact in done.facts.values():
         values |= getattr(fact, "values", {})
-    results, waived = waive(done.results, options.waivers, started.astimezone(UTC).date())
+    results, waived = waive(_without_secrets(done.results), options.waivers, started.astimezone(UTC).date())
     return Report(
         started=started,
         finished=clock.now(),
@@ -150,6 +151,25 @@ def _run(
         fail_on_warn=options.fail_on_warn,
         kubectl=target.kubectl,
         waived=waived,
+    )
+
+
+def _without_secrets(results: tuple[Result, ...]) -> tuple[Result, ...]:
+    """Take out of what is shown the secrets that a program, a server or an object of the cluster says aloud."""
+    redactor = Redactor()
+
+    def seen(item: Observation) -> Observation:
+        values = {key: redactor.text(text, "report") for key, text in item.values.items()}
+        return replace(item, values=values, evidence=redactor.value(item.evidence, "report"))
+
+    return tuple(
+        replace(
+            item,
+            reason=redactor.text(item.reason, "report"),
+            traceback=redactor.text(item.traceback, "report"),
+            observations=tuple(map(seen, item.observations)),
+        )
+        for item in results
     )
 
 

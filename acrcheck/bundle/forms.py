@@ -72,6 +72,7 @@ LONG = 60
 """Characters that a refresh token of Entra has at least."""
 KEY_LAST = re.compile(r"(?:[A-Za-z0-9+/=\s\\]|-(?!-))+$")
 PEM_END = re.compile(r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
+WORD = re.compile(r"[\w-]*")
 LONGEST_KEY = 8192
 USER_INFO = re.compile(
     r"://(?:[^\s/?#@:\"'<>\\]{0,256}:([^\s/?#\"'<>\\]{1,4096})|([^\s/?#@:\"'<>\\]{16,4096}))@"
@@ -86,9 +87,14 @@ DATABASE = re.compile(r"(?<![\w/])[\w.+-]{1,64}:([^\s\"'@]{1,256})@(?:tcp|unix)\
 def known_forms(text: str) -> Iterator[Found]:
     """Find the secrets whose form is known."""
     for rule in RULES:
+        until = rule.before
         for place in places(text, rule.anchor):
-            if place >= rule.before and (match := rule.form.match(text, place - rule.before)):
-                yield Found(*match.span(1), rule.kind)
+            if place >= until:
+                match = rule.form.match(text, place - rule.before)
+                # What was gone through is not gone through again: a hostile text must not take more than linear time.
+                until = match.end() if match else WORD.match(text, place).end()  # type: ignore[union-attr]
+                if match:
+                    yield Found(*match.span(1), rule.kind)
     yield from _user_infos(text)
     yield from _last_parts(text)
 

@@ -11,7 +11,7 @@ ANCHORS = (
     "dockerc",
 )
 """What every name of a secret has in it, in small letters."""
-SIGN = re.compile(r"[a-z0-9_-]*+(?:[\"'`]?\s{0,8}[:=]|[\"']\s{0,8},|[\"']?\s{1,80}[\"']?value)")
+SIGN = re.compile(r"[a-z0-9_-]*+(?:[\"'`]?\s{0,8}[:=]|>|[\"']\s{0,8},|[\"']?\s{1,80}[\"']?value)")
 """What stands between a name and its value."""
 SCHEMES = frozenset({"bearer", "basic", "negotiate"})
 SHORT = 4
@@ -29,6 +29,7 @@ FIELD = re.compile(
     r"(?P<closed>[\"'`])?\s{0,8}(?P<sign>=>|:=|={1,2}|:)\s{0,80}[\[({]?"
     r"|[\"']?\s{0,80},?\s{0,80}[\"']?[vV]alue[\"']?\s{0,8}[:=]\s{0,8}"
     r"|(?P<pair>[\"']\s{0,8},\s{0,8})(?=[\"'])"
+    r"|>(?=[^<>\n]{1,4096}</)"
     rf"){VALUE}"
 )
 FLAG = re.compile(rf"--?(?P<name>[\w-]+)[ \t]+(?![-|]){VALUE}")
@@ -45,9 +46,10 @@ COOKIE = re.compile(
 SENT = re.compile(r"(?:bearer|basic)\s+(?P<value>[\w.~+/-]{8,}={0,2})", re.IGNORECASE)
 WORD = r"(?P<value>(?:(?!\\+[\"'nrt])[^\s\"'<>])+)"
 CURL = re.compile(
-    rf"curl\b[^\n]{{0,4000}}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
+    rf"curl\b[^\n]{{0,1000}}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
 )
-LOGIN = re.compile(rf"login\b[^\n]{{0,200}}?\s-p[ =]?[\"']?{WORD}")
+LOGIN = re.compile(rf"login\b(?:[^\n]{{0,200}}?\s-p[ =]?|[ \t]+\S{{1,128}}\s+password[ \t]+)[\"']?{WORD}")
+SHELL = re.compile(rf"(?:mysql|sshpass|sqlcmd)\w*\b[^\n]{{0,200}}?\s-[pP][ =]?[\"']?{WORD}")
 MORE = re.compile(r"(?:[ \t]*\\?\r?\n[ \t>|]+[\w+/=.~-]+(?=[\s\"'\\,]|$))*")
 """A value that is broken goes on in lines that hold nothing else."""
 
@@ -164,7 +166,13 @@ def _authorizes(scheme: str, value: str) -> bool:
 
 def _arguments(text: str) -> Iterator[Found]:
     """Find what curl and docker take after a flag of one letter."""
-    for anchor, form in (("curl", CURL), ("login", LOGIN)):
+    for anchor, form in (
+        ("curl", CURL),
+        ("login", LOGIN),
+        ("mysql", SHELL),
+        ("sshpass", SHELL),
+        ("sqlcmd", SHELL),
+    ):
         for place in places(text, anchor):
             if (match := form.match(text, place)) and not is_empty(match["value"]):
                 yield Found(*match.span("value"), "password")

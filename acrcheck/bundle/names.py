@@ -200,7 +200,7 @@ ODD = re.compile(r"[!#$%^*+=~]")
 """What passwords have, and names have not."""
 SHORTEST = 8
 """A value below this length under a name that only suggests a secret is a word."""
-SOLID = 20
+SOLID = 16
 """So many small letters and digits without a break are no name that a person gave."""
 
 

@@ -1,6 +1,7 @@
 """Finds the secrets in a text, plain or in whatever encoding."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 from acrcheck.bundle import views
@@ -89,7 +90,8 @@ def merged(found: list[Found], text: str) -> list[Found]:
         taken = text[item.start : item.end]
         if not TOKEN.sub("", taken).strip() or (item.kind != "jwt" and _is_jwt(text, item)):
             continue
-        if any(start <= item.start and item.end <= end for start, end in written):
+        place = bisect_right(written, (item.start, len(text))) - 1
+        if place >= 0 and item.end <= written[place][1]:
             continue
         if spans and item.start < spans[-1].end:
             last = spans[-1]

@@ -184,6 +184,10 @@ SHAPED = st.one_of(
     kind("set-cookie", drawn(ALNUM, 24), "Set-Cookie: id=SECRET; Path=/; HttpOnly"),
     kind("bearer", drawn(URLSAFE, 24, 60), "> Authorization: Bearer SECRET"),
     kind("flag", PASSWORDS, "docker login contoso.azurecr.io --username puller --password SECRET"),
+    kind("xml", drawn(ALNUM, 16), "<user>a</user><password>SECRET</password>"),
+    kind("netrc", PASSWORDS, "machine contoso.azurecr.io login puller password SECRET"),
+    kind("mysql", PASSWORDS, "mysql -uroot -pSECRET coder"),
+    kind("sshpass", PASSWORDS, "sshpass -p 'SECRET' ssh host"),
     kind("curl", PASSWORDS, "curl -u puller:SECRET https://contoso.azurecr.io/v2/"),
     kind(
         "form",
