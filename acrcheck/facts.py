@@ -138,10 +138,29 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class HelmRelease:
+    """The Helm release that makes the workload, sealed as `acrcheck.helm.release.sealed` gives it.
+
+    `newest` is the last revision, `deployed` the one whose pods run: the same, where nothing is amiss.
+    """
+
+    name: str
+    namespace: str
+    newest: dict[str, Any]
+    deployed: dict[str, Any]
+
+    def origin(self) -> str:
+        """Say which revision it is, as a report does."""
+        status = self.newest["status"]
+        told = "" if status == "deployed" else f", {status}"
+        return f"release {self.name} (revision {self.newest['revision']}{told})"
+
+
+@dataclass(frozen=True, slots=True)
 class ChartValues:
     """The values that somebody gives to Coder's chart, from files or as a release keeps them."""
 
-    values: dict[str, Any]
+    tree: dict[str, Any]
     version: str
     """Of the chart."""
     assumed: bool

@@ -3,6 +3,8 @@
 ORDER = (
     "cluster",
     "workload",
+    "release",
+    "values",
     "label",
     "binding",
     "token",
@@ -20,6 +22,7 @@ VALUES_ORDER = ("valuesfiles", "values")
 LAYERS = (
     "cluster",
     "workload",
+    "values",
     "label",
     "webhook",
     "binding",

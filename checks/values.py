@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -62,43 +63,41 @@ OF_OTHER_CHART = frozenset(
 
 MISPLACED = fail(
     "values-label-misplaced",
-    "{place}: {key} stands at {path}, where the chart does not look: no pod gets the label{documented}",
+    "{place}: {key} stands at {path}, where the chart does not look{documented}",
     *("selector", "unset"),
 )
-STRAY = warn("values-label-stray", "{place}: {path} has no effect, the chart reads coderd.extraLabels only")
+STRAY = warn("values-label-stray", "{place}: {path} has no effect")
 EMPTY = warn("values-extra-labels-empty", "{place}: {path} holds nothing: the pods get no label of it")
 NO_MAP = fail(
     "values-extra-labels-no-map", "{place}: coderd.extraLabels is {what}, and must be a map of labels"
 )
 NOT_TEXT = fail(
     "values-label-not-text",
-    "{place}: the label {key} is the {what} {value}: the API server takes text only, so write {instead}",
+    "{place}: {key} is the {what} {value}, a label is text: {instead}",
 )
 WRONG_CASE = fail(
-    "values-label-wrong-case", "{place}: the label's key is written {key}: NMI looks for aadpodidbinding only"
+    "values-label-wrong-case",
+    "{place}: the label's key is written {wrong}: NMI looks for aadpodidbinding only",
+    "selector",
 )
 NO_LABEL_VALUE = fail(
     "values-label-invalid",
-    "{place}: {value} is no value of a label: {key} takes at most 63 letters, digits, -, _ and .",
+    "{place}: {key} is {value}: a label takes 63 letters, digits, -, _ and .",
 )
 OF_SELECTOR = fail(
     "values-label-of-selector",
-    "{place}: the label {key} is the Deployment's selector: the API server refuses a template whose label differs",
+    "{place}: {key} is what the Deployment selects its pods by: it cannot be changed",
 )
 UNREAD_LABEL = fail(
     "values-label-not-read",
-    "{place}: chart {chart_version} does not read coderd.extraLabels: the label comes with chart {since}",
+    "{place}: coderd.extraLabels is read since chart {since}, not by {chart_version}",
 )
 LABELLED = note("values-labelled", "{place}: the pods get {key}={value}")
-UNREAD = warn(
-    "values-key-not-read", "{place}: chart {chart_version} does not read {key}: chart {since} is the first"
-)
-REMOVED = fail(
-    "values-key-removed", "{place}: {key} was removed in chart 1.27: {effect}; now it is {successor}"
-)
+UNREAD = warn("values-key-not-read", "{place}: {key} is read since chart {since}, not by {chart_version}")
+REMOVED = fail("values-key-removed", "{place}: {key} is {successor} since chart 1.27: {effect}")
 DEPRECATED = warn(
     "values-key-deprecated",
-    "{place}: {key} is deprecated{effect}; charts since 1.28 fail because of it; now it is {successor}",
+    "{place}: {key} is {successor} now, charts since 1.28 fail because of it{effect}",
 )
 OTHER_CHART = fail(
     "values-of-coder-2",
@@ -106,6 +105,10 @@ OTHER_CHART = fail(
 )
 TRUST_PROXY = warn(
     "values-trust-proxy", "{place}: coderd.trustProxyIP is deprecated: coderd.reverseProxy takes its place"
+)
+OLD_IMAGE = warn(
+    "values-image-of-other-version",
+    "{place}: {key} is {image}, and the chart is {chart_version}: they belong together",
 )
 COVERS_IMDS = fail(
     "values-proxy-covers-imds",
@@ -138,7 +141,7 @@ def _seen(values: ChartValues, path: Path, **found: Any) -> dict[str, Any]:
 
 def label(values: ChartValues) -> Looking[None]:
     """The label stands where the chart reads it, as Kubernetes takes it."""
-    held = at(values.values, *PLACE)
+    held = at(values.tree, *PLACE)
     right = isinstance(held, Mapping) and LABEL in held
     yield from _misplaced(values, right=right)
     if isinstance(held, Mapping):
@@ -153,14 +156,12 @@ def label(values: ChartValues) -> Looking[None]:
 
 def _misplaced(values: ChartValues, *, right: bool) -> Iterator[Observation]:
     """Find labels that no pod gets, and the empty parents that were meant to hold them."""
-    wrong = [path for path in _everywhere(values.values) if path[:-1] != PLACE]
+    wrong = [path for path in _everywhere(values.tree) if path[:-1] != PLACE]
     empty = [
-        path
-        for path in (("extraLabels",), PLACE)
-        if has(values.values, *path) and not at(values.values, *path)
+        path for path in (("extraLabels",), PLACE) if has(values.tree, *path) and not at(values.tree, *path)
     ]
     for path in wrong:
-        value = at(values.values, *path)
+        value = at(values.tree, *path)
         if right or isinstance(value, Mapping | list):
             yield STRAY(
                 place=values.place(path), path=dotted(path), evidence=_seen(values, path, edits=[_drop(path)])
@@ -177,16 +178,24 @@ def _misplaced(values: ChartValues, *, right: bool) -> Iterator[Observation]:
             place=values.place(path),
             key=LABEL,
             path=dotted(path) if len(path) > 1 else "the top level",
-            documented=", as with the documentation's snippet, which has lost its indentation and its parent coderd"
+            documented=": the documentation's snippet, which has lost its indentation and its parent"
             if documented
             else "",
-            selector=written or SELECTOR,
-            unset=" ".join(f"--set {dotted(gone)}=null" for gone in (path, *(empty if documented else ()))),
+            selector=written if written and LABEL_VALUE.fullmatch(written) else SELECTOR,
+            unset=f"--set {shlex.quote(f'{dotted(path)}=null')}",
             evidence=_seen(values, path, instead=snippet((*PLACE, LABEL), written), edits=edits),
         )
         right = True
+    top = at(values.tree, "extraLabels")
+    for key in top if isinstance(top, Mapping) else ():
+        if not _is_label(key):
+            path = ("extraLabels", key)
+            move = {"op": "move", "from": list(path), "to": [*PLACE, key]}
+            yield STRAY(
+                place=values.place(path), path=dotted(path), evidence=_seen(values, path, edits=[move])
+            )
     for path in empty if not wrong else ():
-        if at(values.values, *path) is None:
+        if at(values.tree, *path) is None:
             yield EMPTY(place=values.place(path), path=dotted(path), evidence=_seen(values, path))
 
 
@@ -238,11 +247,16 @@ def _labels(values: ChartValues, held: Mapping[str, Any]) -> Iterator[Observatio
             )
         elif not LABEL_VALUE.fullmatch(value):
             yield NO_LABEL_VALUE(place=place, key=key, value=value[:80], evidence=_seen(values, path))
+        elif _is_label(key) and key != LABEL and LABEL in held:
+            yield STRAY(place=place, path=dotted(path), evidence=_seen(values, path, edits=[_drop(path)]))
         elif _is_label(key) and key != LABEL:
             move = {"op": "move", "from": list(path), "to": [*PLACE, LABEL]}
             instead = snippet((*PLACE, LABEL), value)
             yield WRONG_CASE(
-                place=place, key=key, evidence=_seen(values, path, instead=instead, edits=[move])
+                place=place,
+                wrong=key,
+                selector=value,
+                evidence=_seen(values, path, instead=instead, edits=[move]),
             )
         elif key == LABEL:
             yield LABELLED(place=place, key=key, value=value)
@@ -268,7 +282,7 @@ def _is_scalar(value: object) -> bool:
 
 def _as_text(values: ChartValues, path: Path) -> str:
     """Write a value as the text it was probably meant to be."""
-    value = at(values.values, *path)
+    value = at(values.tree, *path)
     shown = "" if value is None else value if isinstance(value, str) else _shown(value)
     return values.written.get(path, shown)
 
@@ -278,11 +292,11 @@ def keys(values: ChartValues) -> Looking[None]:
     version = chart.version_of(values.version) or (0, 0, 0)
     for old, new in MOVED:
         path = tuple(old.split("."))
-        if has(values.values, *path) and (at(values.values, *path) or version < GONE_SINCE):
+        if has(values.tree, *path) and (at(values.tree, *path) or version < GONE_SINCE):
             yield _moved(values, path, new, version)
     for key, since in chart.SINCE.items():
         path = tuple(key.split("."))
-        if version < since and path != PLACE and at(values.values, *path):
+        if version < since and path != PLACE and at(values.tree, *path):
             yield UNREAD(
                 place=values.place(path),
                 key=key,
@@ -290,7 +304,7 @@ def keys(values: ChartValues) -> Looking[None]:
                 since=chart.written(since),
                 evidence=_seen(values, path),
             )
-    other = at(values.values, "coder")
+    other = at(values.tree, "coder")
     if isinstance(other, Mapping) and OF_OTHER_CHART & other.keys():
         yield OTHER_CHART(
             place=values.place(("coder",)),
@@ -299,22 +313,42 @@ def keys(values: ChartValues) -> Looking[None]:
             evidence=_seen(values, ("coder",)),
         )
     path = ("coderd", "trustProxyIP")
-    if at(values.values, *path) is True:
+    if at(values.tree, *path) is True:
         yield TRUST_PROXY(place=values.place(path), evidence=_seen(values, path))
+    yield from _old_images(values, version)
+    yield _made(values)
+
+
+def _old_images(values: ChartValues, version: chart.Version) -> Iterator[Observation]:
+    """Find images that the values name and that are of another version than the chart: left there by an upgrade."""
+    for key, _ in chart.IMAGES.values():
+        path = tuple(key.split("."))
+        image = at(values.tree, *path)
+        if not isinstance(image, str) or values.assumed:
+            continue
+        tagged = chart.version_of(image.rpartition(":")[2].partition("@")[0])
+        if tagged and tagged != version:
+            yield OLD_IMAGE(
+                place=values.place(path),
+                key=key,
+                image=image,
+                chart_version=values.version,
+                evidence=_seen(values, path),
+            )
 
 
 def _moved(values: ChartValues, path: Path, new: str, version: chart.Version) -> Observation:
     old, target = dotted(path), tuple(new.split("."))
     edits = [{"op": "move", "from": list(path), "to": list(target)}]
-    value = at(values.values, *path)
+    value = at(values.tree, *path)
     shown = {"instead": snippet(target, value)} if _is_scalar(value) else {}
     found = {"place": values.place(path), "key": old, "successor": new}
     evidence = _seen(values, path, edits=edits, **shown)
     if version < GONE_SINCE:
         renames = old == chart.OLD_SERVICE and version >= chart.SINCE_SERVICE
-        effect = ", and makes the Deployment's name cemanager" if renames else ""
+        effect = "; until then it names the Deployment cemanager" if renames else ""
         return DEPRECATED(**found, effect=effect, evidence=evidence)
-    refused = any(old.startswith(key) for key in chart.refused(values.values, version))
+    refused = any(old.startswith(key) for key in chart.refused(values.tree, version))
     effect = "the chart fails because of it" if refused else "the chart does not read it"
     return REMOVED(**found, effect=effect, evidence=evidence)
 
@@ -322,12 +356,12 @@ def _moved(values: ChartValues, path: Path, new: str, version: chart.Version) ->
 def proxy(values: ChartValues, target: Target) -> Looking[None]:
     """A proxy does not take the token requests."""
     path = ("coderd", "proxy")
-    url = next((url for key in ("http", "https") if (url := at(values.values, *path, key))), None)
+    url = next((url for key in ("http", "https") if (url := at(values.tree, *path, key))), None)
     if not url:
         return
-    exempt = at(values.values, *path, "exempt")
+    exempt = at(values.tree, *path, "exempt")
     exempt = chart.PROXY_DEFAULT if exempt is None else str(exempt)
-    if at(values.values, *path, "http") and not _exempts(exempt, IMDS):
+    if at(values.tree, *path, "http") and not _exempts(exempt, IMDS):
         wanted = f"{exempt},{IMDS}".strip(",")
         yield COVERS_IMDS(
             place=values.place((*path, "exempt")),
@@ -362,7 +396,7 @@ def _within(host: str, network: str) -> bool:
 def _registries(values: ChartValues, target: Target) -> set[str]:
     """Name the registries of Azure that are spoken of."""
     hosts = {target.registry} if target.registry else set()
-    images = [target.image, *(at(values.values, *path.split(".")) for path, _ in chart.IMAGES.values())]
+    images = [target.image, *(at(values.tree, *path.split(".")) for path, _ in chart.IMAGES.values())]
     for image in images:
         if isinstance(image, str) and image:
             try:
@@ -381,13 +415,13 @@ def _harmless(url: str) -> str:
 def shapes(values: ChartValues) -> Looking[None]:
     """Secrets, certificates, annotations and variables have the shape that the chart writes on."""
     for path, wanted in TEXTS.items():
-        found = at(values.values, *path)
+        found = at(values.tree, *path)
         if found is not None and not isinstance(found, str):
             yield _wrong(values, path, found, wanted)
     for path in TEXT_MAPS:
         yield from _texts(values, path)
     yield from _variables(values)
-    secret = at(values.values, "certs", "secret")
+    secret = at(values.tree, "certs", "secret")
     if isinstance(secret, Mapping) and bool(secret.get("name")) != bool(secret.get("key")):
         path = ("certs", "secret")
         missing = "key" if secret.get("name") else "name"
@@ -406,7 +440,7 @@ def _wrong(values: ChartValues, path: Path, found: object, wanted: str, **more: 
 
 
 def _texts(values: ChartValues, path: Path) -> Iterator[Observation]:
-    held = at(values.values, *path)
+    held = at(values.tree, *path)
     if held is None:
         return
     if not isinstance(held, Mapping):
@@ -424,7 +458,7 @@ def _texts(values: ChartValues, path: Path) -> Iterator[Observation]:
 
 def _variables(values: ChartValues) -> Iterator[Observation]:
     path: Path = ("coderd", "extraEnvs")
-    held = at(values.values, *path)
+    held = at(values.tree, *path)
     if held is None:
         return
     if not isinstance(held, list):
@@ -444,7 +478,7 @@ def cloud(values: ChartValues, target: Target) -> Looking[None]:
     found = cloud_of(target.cloud, next(iter(sorted(hosts)), ""))
     if found is CLOUDS[0]:
         return
-    if ARM_ENDPOINT not in chart.environment(at(values.values, "coderd", "extraEnvs")):
+    if ARM_ENDPOINT not in chart.environment(at(values.tree, "coderd", "extraEnvs")):
         path: Path = ("coderd", "extraEnvs")
         yield NO_ARM_ENDPOINT(
             place=values.place(path),
@@ -454,11 +488,16 @@ def cloud(values: ChartValues, target: Target) -> Looking[None]:
         )
 
 
-def made(values: ChartValues) -> Looking[None]:
-    """What the pods would get."""
-    rendered = chart.rendered(values.values, values.version)
-    own = {key: value for key, value in rendered.labels.items() if key in (at(values.values, *PLACE) or ())}
-    yield MADE(
+def _made(values: ChartValues) -> Observation:
+    """Say what the pods get."""
+    rendered = chart.rendered(values.tree, values.version)
+    extra = at(values.tree, *PLACE)
+    own = (
+        {key: rendered.labels[key] for key in extra if key in rendered.labels}
+        if isinstance(extra, Mapping)
+        else {}
+    )
+    return MADE(
         chart_version=f"{values.version} (assumed)" if values.assumed else values.version,
         name=rendered.name,
         account=rendered.service_account or "default",
@@ -496,7 +535,7 @@ CHECKS = (
         "values-keys",
         "the chart reads the keys that are set",
         keys,
-        sees=(UNREAD, REMOVED, DEPRECATED, OTHER_CHART, TRUST_PROXY),
+        sees=(UNREAD, REMOVED, DEPRECATED, OTHER_CHART, TRUST_PROXY, OLD_IMAGE, MADE),
         optional=True,
     ),
     Check(
@@ -514,5 +553,4 @@ CHECKS = (
         optional=True,
     ),
     Check("values-cloud", "coderd is told its cloud", cloud, sees=(NO_ARM_ENDPOINT,), optional=True),
-    Check("values-made", "what the pods get is known", made, sees=(MADE,), optional=True),
 )

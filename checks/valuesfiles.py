@@ -23,7 +23,7 @@ def files(target: Target) -> Looking[ChartValues]:
     for place in given.more:
         yield MORE(place=place, evidence=_at(place))
     found = ChartValues(
-        values=given.values,
+        tree=given.values,
         version=given.chart_version or LAST,
         assumed=version_of(given.chart_version) is None,
         origin=", ".join(given.files) or "--set",

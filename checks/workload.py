@@ -299,15 +299,25 @@ def _manager(found: Workload) -> Observation:
         return GITOPS(tool="Argo CD")
     if any(".toolkit.fluxcd.io/" in key for key in (*labels, *annotations)):
         return GITOPS(tool="Flux")
-    release = annotations.get("meta.helm.sh/release-name")
-    if not release and (found.kind == "pod" or labels.get("app.kubernetes.io/managed-by") != "Helm"):
+    owner = release_of(found)
+    if owner is None:
         return _by_hand(found)
-    release = release or labels.get("app.kubernetes.io/instance", found.name)
-    where = annotations.get("meta.helm.sh/release-namespace", found.namespace)
+    release, where = owner
     chart = CHART.fullmatch(labels.get("helm.sh/chart", ""))
     if chart is None:
         return HELM_UNKNOWN(release=release, release_namespace=where)
     return HELM(release=release, release_namespace=where, chart=chart["chart"], version=chart["version"])
+
+
+def release_of(found: Workload) -> tuple[str, str] | None:
+    """Name the Helm release that makes a workload, and its namespace; None where Helm does not."""
+    labels = texts(found.manifest, "metadata", "labels")
+    annotations = texts(found.manifest, "metadata", "annotations")
+    release = annotations.get("meta.helm.sh/release-name")
+    if not release and (found.kind == "pod" or labels.get("app.kubernetes.io/managed-by") != "Helm"):
+        return None
+    release = release or labels.get("app.kubernetes.io/instance", found.name)
+    return release, annotations.get("meta.helm.sh/release-namespace", found.namespace)
 
 
 def _by_hand(found: Workload) -> Observation:

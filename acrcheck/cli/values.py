@@ -17,7 +17,7 @@ BACKUP = ".orig"
 HELP = """Say what Coder's chart makes of values files, and what is wrong with them.
 
 FILE is a values file, `-` for standard input; several are joined as helm joins them, --set and --set-string come last.
-Nothing is asked of a cluster: acrcheck run looks at the values of the release that is deployed.
+Nothing is asked of a cluster: acrcheck run --only release,values looks at the release that is deployed.
 With --fix a patch is printed for what can be mended at its place, with --write it is made, and FILE.orig keeps what
 there was. Comments and the order of keys are kept.
 
@@ -34,7 +34,7 @@ Exit codes: 0 sound, 1 not, 2 what was given cannot be values.
 
 
 @click.command("values", help=HELP, short_help="Check values files of Coder's chart.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="As helm takes it; repeatable.")
 @click.option(
     "--set-string",
@@ -78,6 +78,13 @@ def command(files: tuple[str, ...], **given: Any) -> int:
 def _refuse_misfits(files: tuple[str, ...], given: dict[str, Any]) -> None:
     from acrcheck.errors import UsageError
 
+    if not files and not given["settings"] and not given["text_settings"]:
+        raise UsageError(
+            "no values were given",
+            input="no FILE",
+            expected="a values file, `-` for standard input, or --set",
+            remedy="acrcheck run --only release,values looks at the release that is deployed",
+        )
     if files.count("-") > 1:
         raise UsageError("standard input can be read once", input="- -", expected="`-` once")
     if given["write_"] and "-" in files:

@@ -69,7 +69,11 @@ class LiveCluster:
     def list(
         self, resource: Resource, namespace: str = "", labels: str = "", *, metadata_only: bool = False
     ) -> Answer:
-        """Read a collection page by page. When it changes too much meanwhile (410), begin anew once."""
+        """Read a collection page by page. When it changes too much meanwhile (410), begin anew once.
+
+        Of Secrets only the metadata: what they hold is read one by one, and sealed.
+        """
+        metadata_only = metadata_only or resource == SECRETS
         chosen = [("labelSelector", labels)] if labels else []
         answer = self._pages(resource, namespace, chosen, metadata_only=metadata_only)
         if answer.outcome is Outcome.GONE:

@@ -1,4 +1,4 @@
-"""A pull secret as it may be seen: whose credentials for which hosts, what is wrong with them, never a password.
+"""A Secret as it may be seen: whose credentials a pull secret has for which hosts, never a password.
 
 What the kubelet makes of each field is in github.com/kubernetes/kubernetes pkg/credentialprovider/config.go (1.36).
 """
@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from acrcheck.helm import release
 from acrcheck.wire.door import Secret
 
 FIELDS = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
@@ -42,6 +43,8 @@ def sealed(secret: Json, hold: Hold) -> Json:
         "problem": "",
         "entries": [],
     }
+    if kind == release.TYPE:
+        seen["release"] = release.sealed(str(fields.get(release.FIELD) or ""))
     field = FIELDS.get(kind)
     if field and fields.get(field):
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from acrcheck.cluster.pullsecret import sealed
 from acrcheck.cluster.reader import AZURE_IDENTITIES, EVENTS, PODS, SECRETS, Answer, Outcome, Pull, Resource
 from acrcheck.cluster.selectors import labels_match
-from acrcheck.lab import trial
+from acrcheck.lab import releases, trial
 from acrcheck.lab.kube import Json
 from acrcheck.lab.world import NAMESPACE, Forbidden, World
 from acrcheck.model import Permission
@@ -52,9 +52,8 @@ class LabCluster:
             return refused
         item = self._world.kubernetes.find(resource, name, namespace)
         if resource == SECRETS:
-            held = {(secret.name, secret.namespace): secret for secret in self._world.pull_secrets}
-            secret = held.get((name, namespace))
-            item = sealed(secret.manifest, self._vault.keep) if secret else None
+            found = [item for item in _secrets(self._world, namespace) if item["metadata"]["name"] == name]
+            item = sealed(found[0], self._vault.keep) if found else None
         if item is None:
             return Answer(Outcome.ABSENT, detail=f'{_long(resource)} "{name}" not found')
         return Answer(Outcome.OK, copy.deepcopy(item))
@@ -71,8 +70,8 @@ class LabCluster:
         except ValueError as error:
             return Answer(Outcome.INVALID, detail=str(error))
         items = [
-            _listed(resource, item, metadata_only=metadata_only)
-            for item in self._world.kubernetes.items(resource, namespace)
+            _listed(resource, item, metadata_only=metadata_only or resource == SECRETS)
+            for item in _items(self._world, resource, namespace)
             if matches(item["metadata"].get("labels") or {})
         ]
         items = self._vault.seal_words(items) if resource == EVENTS else items
@@ -131,6 +130,16 @@ class LabCluster:
         if not self._world.kubernetes.serves(resource):
             return Answer(Outcome.NO_API, detail=NOT_SERVED)
         return None
+
+
+def _items(world: World, resource: Resource, namespace: str) -> list[Json]:
+    return _secrets(world, namespace) if resource == SECRETS else world.kubernetes.items(resource, namespace)
+
+
+def _secrets(world: World, namespace: str) -> list[Json]:
+    """Give the Secrets there are: those that nodes pull with, and those of Helm."""
+    items = [secret.manifest for secret in world.pull_secrets] + releases.secrets(world)
+    return [item for item in items if not namespace or item["metadata"]["namespace"] == namespace]
 
 
 def forbids(world: World, permission: Permission) -> bool:

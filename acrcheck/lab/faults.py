@@ -105,6 +105,35 @@ def relabel(key: str = objects.LABEL, value: str | None = None) -> Fault:
     return fault
 
 
+def values(given: Json, *, version: str = "") -> Fault:
+    """Helm was given these values, with a chart of that version; nothing else is changed."""
+
+    def fault(world: World) -> None:
+        for release in world.releases:
+            release.values = given
+            release.version = version or release.version
+
+    return fault
+
+
+def upgraded(status: str, given: Json | None = None) -> Fault:
+    """A later upgrade did not come through: its revision has this status, and these values or those of before."""
+
+    def fault(world: World) -> None:
+        for release in world.releases:
+            release.attempted = (status, release.values if given is None else given)
+
+    return fault
+
+
+def edited_by_hand(world: World) -> None:
+    """Somebody has put the label onto the pod template with kubectl: Helm knows nothing of it."""
+    for release in world.releases:
+        release.values = {}
+        release.rendered = copy.deepcopy(world.deployment)
+        del release.rendered["spec"]["template"]["metadata"]["labels"][objects.LABEL]
+
+
 def label_deployment(world: World) -> None:
     """The label stands on the Deployment itself, as `kubectl label deployment` puts it there."""
     world.deployment["metadata"]["labels"][objects.LABEL] = IDENTITY

@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from acrcheck.cluster.reader import DEPLOYMENTS, NODES, PODS, REPLICASETS, Resource
+from acrcheck.helm.setting import applied
 from acrcheck.lab.azure import Registry, RoleAssignment
 from acrcheck.lab.kube import KINDS, Json, merged
 from acrcheck.lab.world import Release, World
@@ -143,7 +143,8 @@ def _options(words: list[str], valued: set[str], flags: set[str]) -> _Options:
         if word in flags:
             found.flags.add(word)
         elif name.startswith("-") and name in valued:
-            found.values[name] = value if equals else next(rest, "")
+            given = value if equals else next(rest, "")
+            found.values[name] = f"{found.values[name]},{given}" if name in found.values else given
         elif word.startswith("-") and word != "-":
             raise _UnknownError(word)
         else:
@@ -286,12 +287,14 @@ def _shown(resource: Resource, item: Json) -> str:
 
 
 def _helm(world: World, words: list[str]) -> str:
-    valued = {"--kube-context", "--kubeconfig", "-n", "--version", "--set-string", "--filter", "-o"}
+    valued = {"--kube-context", "--kubeconfig", "-n", "--version", "--set-string", "--set", "--filter", "-o"}
     options = _options(words, valued, {"--reuse-values"})
     if options.values.get("--kube-context", "") != world.target.context:
         raise _UnknownError("it does not act on the lab's context")
     if options.words == ["list"] and options.values.get("-o") == "yaml":
         return _helm_list(world, options)
+    if options.words[:1] == ["rollback"]:
+        return _rollback(world, options)
     if options.words[:1] != ["upgrade"] or len(options.words) != 3:  # noqa: PLR2004 - upgrade, release, chart
         raise _UnknownError(f"helm {' '.join(options.words)}")
     _, name, chart = options.words
@@ -305,7 +308,7 @@ def _helm(world: World, words: list[str]) -> str:
         )
     if "--reuse-values" not in options.flags:
         raise CommandError(f"this would drop the release's values: {' '.join(words)}")
-    return _upgrade(world, release, options.values["--set-string"])
+    return _upgrade(world, release, options.values.get("--set", ""), options.values["--set-string"])
 
 
 def _helm_list(world: World, options: _Options) -> str:
@@ -322,15 +325,25 @@ def _helm_list(world: World, options: _Options) -> str:
     )
 
 
-def _upgrade(world: World, release: Release, setting: str) -> str:
-    """Set a value of a release, and render what the chart makes of it: labels of the pod template."""
-    path, _, value = setting.partition("=")
-    keys = path.split(".")
-    patch: Any = value
-    for key in reversed(keys):
-        patch = {key: patch}
+def _rollback(world: World, options: _Options) -> str:
+    """Leave what was attempted after the deployed revision."""
+    _, name, revision = options.words
+    where = options.values.get("-n", "default")
+    for release in world.releases:
+        if (release.name, release.namespace) == (name, where) and str(release.revision) == revision:
+            release.attempted = None
+            release.revision += 2
+            return "Rollback was a success! Happy Helming!\n"
+    raise CommandError(f"Error: release has no {revision} version")
+
+
+def _upgrade(world: World, release: Release, setting: str, text_setting: str) -> str:
+    """Set values of a release, and render what the chart makes of them: labels of the pod template."""
     before = release.values.get("coderd", {}).get("extraLabels") or {}
-    release.values = merged(release.values, patch)
+    values = applied(applied(release.values, setting), text_setting, as_text=True)
+    release.values = _kept(values, release.values)
+    release.attempted = None
+    release.revision += 1
     extra = release.values.get("coderd", {}).get("extraLabels") or {}
     item = world.kubernetes.get(DEPLOYMENTS, "coderd", release.namespace)
     labels = item["spec"]["template"]["metadata"]["labels"]
@@ -341,6 +354,18 @@ def _upgrade(world: World, release: Release, setting: str) -> str:
         item["metadata"]["generation"] = int(item["metadata"]["generation"]) + 1
     world.settle()
     return f'Release "{release.name}" has been upgraded. Happy Helming!\n'
+
+
+def _kept(values: Json, before: Json) -> Json:
+    """What helm keeps of values when it reuses those of before: a null takes away what was there, no other null."""
+    kept = {}
+    for key, value in values.items():
+        known = before.get(key)
+        if value is not None or known is None:
+            kept[key] = (
+                _kept(value, known if isinstance(known, dict) else {}) if isinstance(value, dict) else value
+            )
+    return kept
 
 
 def _az(world: World, words: list[str]) -> str:

@@ -153,13 +153,24 @@ class Operator:
 
 @dataclass
 class Release:
-    """A Helm release as it is deployed."""
+    """A Helm release as it is deployed.
+
+    Attributes:
+        revision: the one that is deployed.
+        attempted: status and values of a later revision that did not come so far.
+        rendered: the Deployment as helm rendered it; None where it is as it was rendered.
+        stored: whether helm keeps it in Secrets, as it does unless it is told otherwise.
+    """
 
     name: str
     namespace: str
     chart: str
     version: str
     values: dict[str, Any] = field(default_factory=dict)
+    revision: int = 1
+    attempted: tuple[str, dict[str, Any]] | None = None
+    rendered: Json | None = None
+    stored: bool = True
 
 
 @dataclass

@@ -4,23 +4,26 @@ from acrcheck.model import Finding, Level, Observation, Report, Status
 from acrcheck.report.reading import findings_for
 
 SHOWN = (Level.FAIL, Level.WARN)
+MADE = "values-made"
+"""What the pods get: it is told last, whatever was seen."""
 
 
 def render(report: Report, *, verbose: int = 0) -> str:
     """Give the text. What only was noted is shown with `verbose`, but for what the pods would get."""
-    blocks = []
+    blocks: list[str] = []
+    made = [item.text + "\n" for result in report.results for item in result.observations if item.id == MADE]
     for result in report.results:
         findings = findings_for(result, report)
         blocks += [
             _block(item, findings)
             for item in result.observations
-            if item.kind.level in SHOWN or verbose or item.id == "values-made"
+            if item.kind.level in SHOWN or (verbose and item.id != MADE)
         ]
         if result.status is Status.UNKNOWN:
             blocks.append(f"?: {result.check.title}: {result.reason}\n")
     failed, warned = (_count(report, level) for level in SHOWN)
     summary = f"{failed} failed, {warned} warning{'s' * (warned != 1)}" if failed + warned else "sound"
-    return "\n".join([*blocks, f"{summary}\n"])
+    return "\n".join([*blocks, *made, f"{summary}\n"])
 
 
 def _count(report: Report, level: Level) -> int:

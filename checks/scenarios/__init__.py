@@ -4,6 +4,7 @@ ORDER = (
     "healthy",
     "story",
     "label",
+    "values",
     "kinds",
     "binding",
     "nmi",

@@ -19,7 +19,7 @@ LOOKS = {
     "kubectl": frozenset(
         {"get", "describe", "logs", "exec", "auth", "api-resources", "rollout status", "debug", "version"}
     ),
-    "helm": frozenset({"list", "show", "version", "get", "search", "history"}),
+    "helm": frozenset({"list", "show", "version", "get", "search", "history", "status", "template"}),
     "docker": frozenset({"pull", "build", "login", "version", "context"}),
     "az": frozenset(
         {
@@ -36,7 +36,7 @@ CHANGES = {
             "rollout restart",
         }
     ),
-    "helm": frozenset({"upgrade", "registry"}),
+    "helm": frozenset({"upgrade", "rollback", "registry"}),
     "az": frozenset(
         {
             *("create", "update", "add", "assign", "remove", "set", "import", "upgrade", "reset", "generate"),
@@ -49,6 +49,8 @@ WIDE = frozenset({"-A", "--all-namespaces", "--all", "-l", "--selector", "--fiel
 HARSH = frozenset({"--force", "--grace-period", "--now", "--cascade", "--prune", "--purge", "--yes", "-y"})
 SECRETS = frozenset({"--docker-password", "--client-secret", "--password", "-p"})
 """Options that take a secret; `-p` is helm's and docker's, not kubectl's."""
+CHANGES_VERSION = {"values-key-not-read", "mic-vmss-unsupported", "linked-resource-cross-tenant"}
+"""Causes that only another version of the chart mends."""
 REPEATED = {"helm-ownership-conflict": "the release is not there yet: the installation failed"}
 """Where a release is made, so that it has no values to reuse, and why."""
 REMOVES = {"identity-recreated-stale-on-vm": "the same identity is assigned again, in the same line"}
@@ -188,9 +190,18 @@ def test_a_patch_takes_nothing_away(answered: list[Ran]) -> None:
 
 
 def test_helm_keeps_the_values_of_a_release(answered: list[Ran]) -> None:
-    """An upgrade without them would take back what somebody set."""
+    """An upgrade without them would take back what somebody set: it reuses them, or is given the whole file."""
+    keeping = {"--reuse-values", "--reset-then-reuse-values", "-f"}
     for line, item in _with_verb(answered, "helm", "upgrade"):
-        assert "--reuse-values" in item.argv or line.cause in REPEATED, line
+        assert keeping & set(item.argv) or line.cause in REPEATED, line
+
+
+def test_helm_keeps_old_defaults_only_within_a_version(answered: list[Ran]) -> None:
+    """With `--reuse-values` another version of the chart would run the images of the one before."""
+    for line, item in _with_verb(answered, "helm", "upgrade"):
+        if "--reuse-values" in item.argv:
+            assert "--version" in item.argv, line
+            assert line.cause not in CHANGES_VERSION, line
 
 
 def test_what_is_removed_in_azure_is_put_back(answered: list[Ran]) -> None:

@@ -70,7 +70,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("values-cloud", "values-arm-endpoint-missing"): lambda: about.cloud(
         given("coderd: {image: team.azurecr.us/coder/coderd:1}"), Target()
     ),
-    ("values-made", "values-made"): lambda: about.made(given("")),
+    ("values-keys", "values-made"): lambda: about.keys(given("")),
+    ("values-keys", "values-image-of-other-version"): lambda: about.keys(
+        given("envbox: {image: 'docker.io/coderenvs/envbox:1.43.0'}")
+    ),
     ("values-files", "values-key-twice"): lambda: in_files("a: 1\na: 2\n"),
     ("values-files", "values-second-document"): lambda: in_files("a: 1\n---\nb: 2\n"),
     ("values-files", "values-template"): lambda: in_files("a: '{{ .x }}'\n"),
@@ -107,6 +110,21 @@ def test_a_label_that_no_pod_gets_is_told_with_the_change_that_mends_it(
     assert seen.evidence["instead"].splitlines()[:2] == ["coderd:", "  extraLabels:"]
     assert seen.evidence["edits"]
     assert ("documentation" in seen.text) is documented
+
+
+def test_other_labels_at_the_top_level_have_no_effect_either() -> None:
+    """They are moved to where the chart reads them."""
+    (seen,), _ = look(about.label(given("extraLabels: {team: x}")))
+    assert seen.id == "values-label-stray"
+    assert seen.evidence["edits"][0]["to"] == ["coderd", "extraLabels", "team"]
+
+
+@pytest.mark.parametrize("text", ["aadpodidbinding: '$(reboot)'\n", "'a b': {aadpodidbinding: x}\n"])
+def test_what_a_shell_would_obey_is_not_printed_as_it_stands(text: str) -> None:
+    """Keys and values come from a file: a command is made of them only where they are harmless."""
+    (seen, *_), _ = look(about.label(given(text)))
+    assert "$(" not in seen.values["selector"]
+    assert "a b.aadpodidbinding" not in seen.values["unset"].replace("'a b.aadpodidbinding=null'", "")
 
 
 def test_the_place_is_that_of_the_key() -> None:
@@ -168,14 +186,14 @@ def test_https_through_a_proxy_leaves_token_requests_alone() -> None:
 @pytest.mark.parametrize(
     ("version", "kind", "effect"),
     [
-        ("1.26.0", "values-key-deprecated", "makes the Deployment's name cemanager"),
+        ("1.26.0", "values-key-deprecated", "names the Deployment cemanager"),
         ("1.27.0", "values-key-removed", "does not read it"),
         ("1.28.0", "values-key-removed", "the chart fails"),
     ],
 )
 def test_what_an_old_key_does_is_told_by_version(version: str, kind: str, effect: str) -> None:
     """It still works, is passed over, or makes the upgrade fail."""
-    (seen,), _ = look(about.keys(given("cemanager:\n  image: x\n", version)))
+    (seen, _), _ = look(about.keys(given("cemanager:\n  image: x\n", version)))
     assert seen.id == kind
     assert effect in seen.text
     assert seen.evidence["edits"] == [{"op": "move", "from": ["cemanager"], "to": ["coderd"]}]
@@ -224,6 +242,5 @@ def test_sound_values_have_nothing_against_them() -> None:
         *sight(about.proxy(found, target)),
         *sight(about.shapes(found)),
         *sight(about.cloud(found, target)),
-        *sight(about.made(found)),
     ]
     assert seen == ["values-labelled", "values-made"]

@@ -92,7 +92,20 @@ CLOCK = "the operator's clock is the machine's"
 IMAGES = "no image of the test cluster has these programs and no others"
 MACHINES = "needs a node whose disk, program, or DNS server is another one"
 EVENTS = "the API server of the test cluster keeps its events for an hour"
+RELEASES = "test_values stages Helm's values and releases, and applies what is printed"
 UNSTAGED = {
+    **dict.fromkeys(
+        (
+            *(
+                "values-as-documented",
+                "values-under-wrong-parent",
+                "values-label-number",
+                "values-chart-too-old",
+            ),
+            *("values-removed-key", "values-half-certificate", "release-pending", "release-edited"),
+        ),
+        RELEASES,
+    ),
     "healthy-debug-container": "test_probe stages it, and looks at what the API server was asked",
     "healthy-probe-pod": "test_probe stages it, and looks at what the API server was asked",
     **dict.fromkeys(

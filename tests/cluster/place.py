@@ -18,7 +18,7 @@ _changing = threading.Lock()
 
 READING = [
     {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["events", "secrets"], "verbs": ["list"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "daemonsets"], "verbs": ["get", "list"]},
     {"apiGroups": [""], "resources": ["pods/log", "secrets", "serviceaccounts"], "verbs": ["get"]},
 ]

@@ -33,7 +33,7 @@ FLOORS: dict[str, float] = {
     "pods/log": 100,
     "poddisruptionbudgets.policy": 98,
     "replicasets.apps": 98,
-    "secrets": 89,
+    "secrets": 86,
     "serviceaccounts": 100,
     "services": 98,
     "statefulsets.apps": 96,

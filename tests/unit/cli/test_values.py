@@ -136,7 +136,7 @@ def test_what_cannot_be_values_is_refused(tmp_path: Path, content: bytes, said: 
         (["--write", "-"], "cannot be written back"),
         (["-", "--set", "x"], "--set x: x has no value"),
         (["-", "--chart-version", "latest"], "latest is no version"),
-        ([], "Missing argument"),
+        ([], "acrcheck run --only release,values"),
     ],
 )
 def test_a_call_that_cannot_work_says_why(args: list[str], said: str) -> None:
@@ -152,4 +152,4 @@ def test_the_charts_version_decides_what_is_read(tmp_path: Path) -> None:
     path.write_text(MENDED)
     result = called(path, "--chart-version", "1.25.3")
     assert result.exit_code == 1
-    assert "chart 1.25.3 does not read coderd.extraLabels: the label comes with chart 1.26.0" in result.stdout
+    assert "coderd.extraLabels is read since chart 1.26.0, not by 1.25.3" in result.stdout
