@@ -126,7 +126,7 @@ class Stage:
         place.bind()
         place.coderd(labels=place.labels, replicas=2)
         pull.stage(place)
-        node = {"nodeSelector": {"agentpool": NODES[1].pool}} if pull.second_node else {}
+        node = {"nodeSelector": {"agentpool": pull.pool}} if pull.pool else {}
         place.roll_out(pull.image(place), named=pull.secret, **node)
         self._cluster.wait(
             f"the kubelet's word about {pull.name}",

@@ -93,7 +93,7 @@ class Pull:
         secret: whether the pods name a pull secret; `stage` puts it there.
         image: that the pods are of, where it is not the one that is there.
         domain: of the registry.
-        second_node: whether the pods run on the second node.
+        pool: of the node that the pods are to run on, where it matters.
         equals: causes that may share the first place, because the facts leave it open which it is.
         beside: causes that are named as well, and later.
         mend: mends the world where no kubectl command can, and `why` none can.
@@ -112,7 +112,7 @@ class Pull:
     secret: bool = False
     image: Callable[[PullPlace], str] = lambda place: place.image
     domain: str = "azurecr.io"
-    second_node: bool = False
+    pool: str = ""
     equals: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
     mend: Act | None = None
@@ -727,7 +727,7 @@ PULLS = (
         equals=DENIED,
         mend=_let_in,
         why="a rule is added with az acr network-rule add",
-        second_node=True,
+        pool=NODES[1].pool,
     ),
     Pull(
         "public-access-off",
@@ -896,6 +896,8 @@ PULLS = (
         "pull-retry-pending",
         REFUSED,
         stage=_stored(_auth(TOKEN, PASSWORD)),
+        # Of the nodes, acrcheck asks with a pull secret from the first.
+        pool=NODES[0].pool,
         failures=4,
         beside=SENT,
         meanwhile=_renewed,
