@@ -32,6 +32,8 @@ FIELD = re.compile(
     r"|>(?=[^<>\n]{1,4096}</)"
     rf"){VALUE}"
 )
+ASSIGNED = re.compile(r"token=[A-Za-z0-9]{12,}", re.IGNORECASE)
+"""As in a form or in the environment: nobody writes a word of that length there."""
 FLAG = re.compile(rf"--?(?P<name>[\w-]+)[ \t]+(?![-|]){VALUE}")
 SCHEME = re.compile(r"(?:bearer|basic|negotiate|digest|ntlm|token|sharedkey)\s+(?=\S)", re.IGNORECASE)
 AUTHORIZATION = re.compile(
@@ -114,7 +116,7 @@ def _fits(text: str, start: int, sure: Strength, field: re.Match[str], value: st
         return False
     quoted = field["value"][0] in "\"'`"
     if sure is Strength.LIKELY or field["pair"]:
-        return is_random(value)
+        return is_random(value) or (field["sign"] == "=" and bool(ASSIGNED.match(field[0])))
     if value.isdigit() and len(value) < 6:  # noqa: PLR2004 - a length, a port, a number of seconds
         return False
     said = field["sign"] == ":" and not quoted and not field["closed"]

@@ -18,7 +18,11 @@ def denied(body: Any) -> Case:
     return lambda: permission(Ask(EXEC), FakeCluster(answers={EXEC.text: good(body)}), PRODUCTION)
 
 
-CASES: dict[tuple[str, str], Case] = {("permissions", "permission-missing"): denied({"allowed": False})}
+NOT_RECORDED = FakeCluster(answers={"/version": Answer(Outcome.NOT_RECORDED)})
+CASES: dict[tuple[str, str], Case] = {
+    ("permissions", "permission-missing"): denied({"allowed": False}),
+    ("api-server", "api-server-version-not-recorded"): lambda: api_server(NOT_RECORDED),
+}
 
 
 @pytest.mark.parametrize(("check", "kind"), sorted(CASES))
@@ -45,7 +49,9 @@ def test_what_is_no_api_server_is_unknown(body: Any) -> None:
         look(api_server(FakeCluster(answers={"/version": good(body)})))
 
 
-@pytest.mark.parametrize("outcome", [item for item in Outcome if item is not Outcome.OK])
+@pytest.mark.parametrize(
+    "outcome", [item for item in Outcome if item not in {Outcome.OK, Outcome.NOT_RECORDED}]
+)
 def test_no_answer_is_unknown_with_its_reason(outcome: Outcome) -> None:
     """Whatever went wrong on the way is the reason."""
     with pytest.raises(CannotLookError, match=f"{outcome}: it failed"):
