@@ -35,6 +35,7 @@ from acrcheck.azure.imds import listen, token_request
 from acrcheck.facts import (
     AccessToken,
     ApiServer,
+    ChartValues,
     Identity,
     IdentityObjects,
     KubeletPull,
@@ -151,19 +152,26 @@ Room = tuple[float, float]
 """CPUs and bytes of memory."""
 
 
-def planned(workload: Workload, target: Target) -> Looking[Upcoming]:
-    """What the upgrade would install: the chart, the images, and what the pods get of the values."""
+def planned(workload: Workload, target: Target, kept: Maybe[ChartValues]) -> Looking[Upcoming]:
+    """What the upgrade would install: the chart, the images, and what the pods get of the values.
+
+    Without values files, those of the release are taken, as it is recommended to hand them on.
+    """
     current = _chart(workload)
     version = (target.to_chart or current).removeprefix("v") if workload.coder else ""
     images = [target.to_image] if target.to_image else []
     labels: dict[str, Any] | None = None
     refused: tuple[str, ...] = ()
     origin = ""
-    if target.values is not None and version and not version.startswith("2."):
-        made = chart.rendered(target.values.values, version)
+    given: dict[str, Any] | None = None
+    if target.values is not None:
+        given, origin = target.values.values, ", ".join(target.values.files) or "the values given"
+    elif kept.value is not None:
+        given, origin = kept.value.tree, f"{kept.value.origin} as it is now"
+    if given is not None and version and not version.startswith("2."):
+        made = chart.rendered(given, version)
         labels, refused = made.labels, made.refused
         images += [] if target.to_image else made.images.values()
-        origin = ", ".join(target.values.files) or "the values given"
     yield TO(
         current=current or "(unknown)", version=version or "(none)", images=", ".join(images) or "(unknown)"
     )
@@ -260,7 +268,7 @@ def _refuse_without_values(planned: Upcoming) -> None:
         raise NotApplicableError("the workload is not of Coder's chart")
     if planned.labels is None:
         raise CannotLookError(
-            "nobody said by which values the chart is to be installed",
+            "nobody said by which values the chart is to be installed, and those of the release are not known",
             remedy="run again with --values FILE, what `helm get values RELEASE -n NAMESPACE -o yaml` gives",
         )
 
@@ -321,6 +329,11 @@ def rollback(planned: Upcoming, workload: Workload, cluster: Cluster, target: Ta
     release, where = release_of(workload)
     answer = cluster.list(SECRETS, where, f"owner=helm,name={release}", metadata_only=True)
     revisions = [texts(item, "metadata", "labels") for item in answer.items()]
+    if not revisions:
+        raise CannotLookError(
+            f"namespace {where} holds no Secret of Helm release {release}: it is kept elsewhere",
+            remedy=f"{target.helm} history {release} -n {where}",
+        )
     deployed = [labels for labels in revisions if labels.get("status") == "deployed"]
     if deployed:
         yield REVISION(revision=max(int(item.get("version", "0")) for item in deployed), release=release)

@@ -23,7 +23,7 @@ def secrets(world: World) -> list[Json]:
 
 def _revisions(release: Release) -> list[tuple[int, str, Json]]:
     """The revisions of a release with their status and values, the oldest first."""
-    deployed = (release.revision, "deployed", release.values)
+    deployed = (release.revision, release.status, release.values)
     if release.attempted is None:
         return [deployed]
     return [deployed, (release.revision + 1, *release.attempted)]

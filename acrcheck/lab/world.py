@@ -157,7 +157,7 @@ class Release:
     """A Helm release as it is deployed.
 
     Attributes:
-        revision: the one that is deployed.
+        revision: the one that is deployed, or what `status` says of it.
         attempted: status and values of a later revision that did not come so far.
         rendered: the Deployment as helm rendered it; None where it is as it was rendered.
         stored: whether helm keeps it in Secrets, as it does unless it is told otherwise.
@@ -169,6 +169,7 @@ class Release:
     version: str
     values: dict[str, Any] = field(default_factory=dict)
     revision: int = 1
+    status: str = "deployed"
     attempted: tuple[str, dict[str, Any]] | None = None
     rendered: Json | None = None
     stored: bool = True

@@ -14,7 +14,6 @@ from acrcheck.lab.waiting import kubelet_may_pull
 from acrcheck.lab.world import (
     HOST,
     IMAGE,
-    NAMESPACE,
     NODE_GROUP,
     SELECTOR,
     SUBSCRIPTION,
@@ -53,7 +52,8 @@ def before(*, chart: str = FROM, given: dict[str, Any] | None = None, **target: 
             container["image"] = f"{HOST}/{SERVICE}:{chart}"
         world.tools[f"{HOST}/{SERVICE}:{chart}"] = world.tools[objects.CODERD_IMAGE]
         faults.settle(world)
-        world.kubernetes.put(revision("deployed"))
+        for release in world.releases:
+            release.version = chart
         planned = {"to_chart": TO, "database_snapshot": "coder-before-upgrade", **target}
         files = ValuesFiles(("values.yaml",), values() if given is None else given, {})
         allow = frozenset({"probe-pod"})
@@ -62,21 +62,10 @@ def before(*, chart: str = FROM, given: dict[str, Any] | None = None, **target: 
     return fault
 
 
-def revision(status: str) -> dict[str, Any]:
-    """What helm keeps of a release, as far as its labels say it."""
-    labels = {"owner": "helm", "name": "coder", "status": status, "version": "7"}
-    name = "sh.helm.release.v1.coder.v7"
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "helm.sh/release.v1",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
-    }
-
-
-def interrupted(world: World) -> None:
-    """An earlier upgrade has not ended."""
-    world.kubernetes.put(revision("pending-upgrade"))
+def revision_deleted(world: World) -> None:
+    """Somebody has deleted the Secret of the revision that was deployed; those before it are left."""
+    for release in world.releases:
+        release.status = "superseded"
 
 
 def old_server(world: World) -> None:
@@ -207,11 +196,11 @@ SCENARIOS = (
         unmended=CLOUD,
     ),
     Scenario(
-        "upgrade-pending",
+        "upgrade-without-revision",
         "rollback-revision-missing",
-        "before an upgrade: an earlier one was interrupted",
-        Faulty(before(), interrupted),
-        unmended="only its owner knows what the last attempt has done",
+        "before an upgrade: the Secret of the deployed revision has been deleted",
+        Faulty(before(), revision_deleted),
+        unmended="what was deleted is nowhere else",
     ),
     Scenario(
         "upgrade-certificate-ends",

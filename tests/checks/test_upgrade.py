@@ -24,6 +24,7 @@ from acrcheck.azure.image import parse_image
 from acrcheck.facts import (
     AccessToken,
     ApiServer,
+    ChartValues,
     Identity,
     IdentityObjects,
     KubeletPull,
@@ -252,7 +253,7 @@ YOUNG.identities[0]["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
 NOT_FOUND = http(400, '{"error":"invalid_request","error_description":"Identity not found"}')
 
 CASES: dict[tuple[str, str], Case] = {
-    ("upgrade-plan", "upgrade-planned"): lambda: planned(deployed(), GATE),
+    ("upgrade-plan", "upgrade-planned"): lambda: planned(deployed(), GATE, NO_RELEASE),
     ("upgrade-pods-now", "upgrade-pod-not-well"): lambda: pod_is(ready=False),
     ("upgrade-images-now", "upgrade-image-not-had"): lambda: route_now(
         ROUTE, plan(), token("push"), unknown()
@@ -319,6 +320,9 @@ def test_every_check_is_of_the_gate() -> None:
     assert all(check.gate for check in CHECKS)
 
 
+NO_RELEASE: Maybe[ChartValues] = Maybe(None, Status.SKIP)
+
+
 def given(data: dict[str, Any]) -> Target:
     """A target with values."""
     return replace(GATE, to_chart="v1.44.3", values=ValuesFiles(("values.yaml",), data, {}))
@@ -326,7 +330,7 @@ def given(data: dict[str, Any]) -> Target:
 
 def test_the_plan_is_what_the_chart_makes_of_the_values() -> None:
     """Version, label and images; a database of its own adds an image."""
-    _, made = look(planned(deployed(), given(SOUND)))
+    _, made = look(planned(deployed(), given(SOUND), NO_RELEASE))
 
     assert (made.current, made.version) == ("1.43.0", "1.44.3")
     assert (made.labels or {})[LABEL] == "coder"
@@ -339,14 +343,25 @@ def test_the_plan_is_what_the_chart_makes_of_the_values() -> None:
 
 def test_without_a_chart_the_deployed_one_stays() -> None:
     """A change of values alone goes through the same gate."""
-    _, made = look(planned(deployed(), replace(given(SOUND), to_chart="")))
+    _, made = look(planned(deployed(), replace(given(SOUND), to_chart=""), NO_RELEASE))
 
     assert made.version == "1.43.0"
 
 
+def test_without_files_the_values_of_the_release_are_taken() -> None:
+    """And it is said that they are the release's; a file that is given goes before them."""
+    release = ChartValues(SOUND, "1.43.0", assumed=False, origin="release coder (revision 7)", places={})
+    kept = Maybe(release, Status.PASS)
+    _, made = look(planned(deployed(), replace(GATE, to_chart="1.44.3"), kept))
+
+    assert (made.labels or {})[LABEL] == "coder"
+    assert made.origin == "release coder (revision 7) as it is now"
+    assert look(planned(deployed(), given({}), kept))[1].origin == "values.yaml"
+
+
 def test_without_values_nothing_is_guessed() -> None:
     """Neither the label nor the keys nor the images: they are unknown, and the flag is named."""
-    _, made = look(planned(deployed(), replace(GATE, to_chart="1.44.3")))
+    _, made = look(planned(deployed(), replace(GATE, to_chart="1.44.3"), NO_RELEASE))
 
     assert made.labels is None
     assert made.images == ()
@@ -363,7 +378,7 @@ def test_the_version_is_read_from_the_image_where_no_label_says_it() -> None:
     found = workload(deployment())
     found.pod_spec["containers"][0]["image"] = "docker.io/coderenvs/coder-service:1.26.2"
 
-    assert look(planned(found, GATE))[1].current == "1.26.2"
+    assert look(planned(found, GATE, NO_RELEASE))[1].current == "1.26.2"
     with pytest.raises(CannotLookError, match="which chart is deployed"):
         look(steps(plan(""), ApiServer("v1.36.3"), workload()))
 
@@ -394,7 +409,7 @@ def test_each_chart_has_its_oldest_kubernetes(version: str, server: str, seen: l
 def test_another_workload_has_no_chart_to_go_to() -> None:
     """The rest of the gate is for any workload."""
     other = workload(coder=False)
-    made = look(planned(other, replace(GATE, to_image=IMAGE)))[1]
+    made = look(planned(other, replace(GATE, to_image=IMAGE), NO_RELEASE))[1]
 
     assert (made.version, made.images) == ("", (IMAGE,))
     for looking in (
