@@ -590,10 +590,10 @@ def _gate(check: str, title: str, look: Any, *sees: Kind, **more: Any) -> Check:
 
 CHECKS = (
     _gate("upgrade-plan", "what the upgrade brings is known", planned, TO),
-    _gate("upgrade-pods-now", "the pods are well before anything is changed", pod_now, POD_NOT_NOW, each=Pod),
+    _gate("upgrade-pods-now", "the pods are well now", pod_now, POD_NOT_NOW, each=Pod),
     _gate(
         "upgrade-images-now",
-        "the images can be had before anything is changed",
+        "the images can be had now",
         route_now,
         ROUTE_NOT_NOW,
         each=Route,

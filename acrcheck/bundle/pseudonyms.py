@@ -38,7 +38,7 @@ PLACES = frozenset(
     {"namespace", "context", "workload", "node", "nodename", "pod", "hostname", "serviceaccountname"}
 )
 PUBLIC = re.compile(
-    r"(?:.+-)?(?:nmi|mic)(?:-.*)?|kube-.*|default|coder|coderd|cemanager|envbox|docker|library|system|aks|local(?:host)?"
+    r"(?:.+-)?(?:nmi|mic)(?:-.*)?|kube-.*|default|coder|coderd|cemanager|envbox|environments|docker|library|system|aks|local(?:host)?"
     r"|azure-.*|aad-.*|aadpodid.*|workload-identity-.*|acr|registry|kubernetes|coredns.*|metrics-server.*|konnectivity.*"
     r"|omsagent.*|ama-.*|cloud-node-manager.*|csi-.*|calico-.*|cilium.*|[0-9.]+",
     re.IGNORECASE,

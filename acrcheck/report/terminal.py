@@ -16,6 +16,8 @@ NARROW = 60
 """Under this width there are no columns: the id stands in brackets."""
 QUOTED = 200
 UNSEEN = frozenset({Status.UNKNOWN, Status.SKIP})
+ALL_SHOWN = "(-v shows all)"
+"""Ends the names of causes of which some are only counted."""
 SENTENCE = re.compile(r"[^.;]+[.;]?")
 PROGRAMS = frozenset({"kubectl", "helm", "az", "acrcheck", "curl", "docker"})
 
@@ -233,14 +235,19 @@ class _Terminal:
             for part in [*told, *(part for _, part in offers), Part(explain)]:
                 yield from part.show(self.page, 0)
             return
-        see = Part(_alike(group) if len(group) > 1 else explain, first=True)
+        see = self._named(group, BLOCK - len(told) - 1) if len(group) > 1 else Part(explain, first=True)
         room = BLOCK - len(told) - see.most(self.page)
-        if room < len(offers):
+        if room < len(offers) and not see.text.endswith(ALL_SHOWN):
             more = replace(see, text=f"{see.text} (-v shows {len(offers) - room} more)")
             see = more if more.most(self.page) == see.most(self.page) else see
         chosen = _chosen(offers, room)
         parts = [told[0], see, *told[1:], *chosen] if len(group) > 1 else [*told, *chosen, see]
         yield from share(self.page, parts, BLOCK)
+
+    def _named(self, group: tuple[Finding, ...], lines: int) -> Part:
+        """Name the causes that may be, the first as far as they fit: the others must not take what decides its line."""
+        parts = [Part(_alike(group, count), first=True) for count in range(len(group), 0, -1)]
+        return next((part for part in parts if part.most(self.page) <= lines), parts[-1])
 
     def _unexplained(self, row: _Row) -> Iterator[str]:
         """Tell a failure that no cause explains: all there is to say is what was seen."""
@@ -336,12 +343,13 @@ def _tail(row: _Row, explained: str, as_before: str) -> str:
     return f"as for {as_before}" if as_before else _milliseconds(row.duration)
 
 
-def _alike(group: tuple[Finding, ...]) -> str:
-    """Name the causes that share their confidence."""
-    names = [finding.cause.id for finding in group]
-    if len({finding.confidence for finding in group}) == 1:
-        return f"could be, {group[0].confidence:.2f} each: {', '.join(names)}"
-    return f"could be: {', '.join(f'{item.cause.id} {item.confidence:.2f}' for item in group)}"
+def _alike(group: tuple[Finding, ...], count: int) -> str:
+    """Name the first causes of those that share their confidence, and count the others."""
+    same = len({finding.confidence for finding in group}) == 1
+    names = [item.cause.id if same else f"{item.cause.id} {item.confidence:.2f}" for item in group[:count]]
+    left = len(group) - count
+    others = f", or {left} other{'s' if left > 1 else ''} {ALL_SHOWN}" if left else ""
+    return f"could be{f', {group[0].confidence:.2f} each' if same else ''}: {', '.join(names)}{others}"
 
 
 def _meanings(group: tuple[Finding, ...], verbose: int) -> list[Part]:
@@ -350,7 +358,7 @@ def _meanings(group: tuple[Finding, ...], verbose: int) -> list[Part]:
     if len(group) == 1:
         return [Part(f"{first} {whose}".rstrip())]
     if verbose:
-        return [Part(_alike(group)), Part(f"{first} {whose}".rstrip())]
+        return [Part(_alike(group, len(group))), Part(f"{first} {whose}".rstrip())]
     common = [
         sentence
         for sentence in SENTENCE.findall(first)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from acrcheck.bundle.redact import Redactor
+from acrcheck.bundle.redact import Redactor, Rules
 from acrcheck.bundle.structure import COPIES
 from acrcheck.catalogue import builtin_dir
+from checks.workspaces import ACCOUNT
 
 PLANTED = "hunter2-K9xQ7w"
 PAIR = base64.b64encode(f"puller:{PLANTED}".encode()).decode()
@@ -187,3 +188,14 @@ def test_a_hostile_text_is_gone_through_once(piece: str) -> None:
     redacted(text)
 
     assert time.process_time() - began < 10
+
+
+def test_a_name_that_a_check_asks_for_stays() -> None:
+    """A replay asks for the workspaces' service account by the name that Coder gives it everywhere."""
+    redactor = Redactor(Rules(names=True))
+    spec = {"serviceAccountName": ACCOUNT, "nodeName": "blue-node"}
+
+    kept = redactor.value(spec, "a pod")
+
+    assert kept["serviceAccountName"] == ACCOUNT
+    assert kept["nodeName"] != "blue-node"

@@ -12,6 +12,7 @@ from acrcheck.report.page import READABLE
 from tests.golden.reports import (
     ALL,
     ASSIGN,
+    DENIALS,
     DENIED,
     EXCHANGE,
     LABEL,
@@ -205,6 +206,25 @@ def test_causes_that_share_their_confidence_are_named_with_it() -> None:
     )
     assert "fix (registry owner, if it is abac-needs-another-role): Give the identity the role" in text
     assert "(root cause: abac-needs-another-role or role-missing or role-not-yet-propagated)" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_many_causes_leave_room_for_what_decides(width: int) -> None:
+    """The first are named, the others counted; with -v all are named."""
+    names = [f"one-of-many-causes-with-a-long-name-{number:02}" for number in range(14)]
+    what = report(
+        came(EXCHANGE, Status.FAIL, DENIED(status=401, client_id="x")),
+        causes=tuple(replace(DENIALS[0], id=name, neighbours=tuple({*names} - {name})) for name in names),
+    )
+    lines = under(shown(what, width=width), EXCHANGE.title)
+    text = " ".join(" ".join(lines).split())
+    named = [name for name in names if name in text]
+
+    assert len(lines) <= 6
+    assert named == names[: len(named)]
+    assert f", or {len(names) - len(named)} others (-v shows all)" in text
+    assert "to decide (see: acrcheck explain " in text
+    assert ", ".join(names) in " ".join("\n".join(shown(what, width=width, verbose=1)).split())
 
 
 def test_a_narrow_page_says_as_much() -> None:
