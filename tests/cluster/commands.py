@@ -116,7 +116,9 @@ class Stage:
             "coder": "release chart resource_group identity_resource_group credential",
             "pull": "secret name token token_name",
             "lab": "cluster subscription",
-            "1.44.3": "version",
+            "1.44.3": "version since",
+            "1": "back",
+            "--set extraLabels=null": "unset",
             NODES[0].name: "node",
             NODES[0].pool: "pool nodepool",
             NODES[0].scale_set: "scale_set vmss",
@@ -223,6 +225,9 @@ def rehearsal(argv: tuple[str, ...]) -> tuple[str, ...]:
     if verb in {"exec", "debug"}:
         # What runs in the container is not kubectl's to understand.
         return (*words[:after], "--", "true")
+    if verb == "port-forward":
+        # It would go on for ever.
+        return (*words, "--help")
     if verb in REHEARSED and not any(word.startswith("--dry-run") for word in words):
         words.insert(after, "--dry-run=server")
     return tuple(words)
@@ -236,6 +241,8 @@ def _of_this_repository(words: list[str]) -> list[str]:
     ]
     if "upgrade" in made:
         made.append("--dry-run=server")
+    if "rollback" in made:
+        made.append("--dry-run")
     return [*made, "--help"] if "login" in made else made
 
 
