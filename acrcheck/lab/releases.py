@@ -49,20 +49,22 @@ def _release(world: World, release: Release, revision: int, status: str, values:
     rendered = copy.deepcopy(
         {key: item[key] for key in ("apiVersion", "kind", "metadata", "spec")} if item else {}
     )
+    made = rendered.get("metadata", {}).get("creationTimestamp") or world.kubernetes.stamp()
     metadata = {
         "name": release.chart,
         "version": release.version,
         "appVersion": release.version,
         "apiVersion": "v2",
     }
-    told = {"deployed": "Upgrade complete", "pending-upgrade": "Preparing upgrade"}.get(
-        status, "Upgrade failed"
-    )
+    told = {
+        **dict.fromkeys(("deployed", "superseded"), "Upgrade complete"),
+        "pending-upgrade": "Preparing upgrade",
+    }
     return {
         "name": release.name,
         "namespace": release.namespace,
         "version": revision,
-        "info": {"status": status, "description": told, "last_deployed": world.kubernetes.stamp()},
+        "info": {"status": status, "description": told.get(status, "Upgrade failed"), "last_deployed": made},
         "chart": {"metadata": metadata, "values": {}},
         **({"config": values} if values else {}),
         "manifest": f"---\n# Source: {release.chart}/templates/coderd.yaml\n{yaml.safe_dump(rendered)}",

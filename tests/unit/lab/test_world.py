@@ -1,7 +1,7 @@
 """The healthy world, and what MIC does in it."""
 
 from acrcheck.cluster.reader import AZURE_ASSIGNED_IDENTITIES, AZURE_IDENTITY_BINDINGS, DEPLOYMENTS
-from acrcheck.lab import faults
+from acrcheck.lab import faults, releases
 from acrcheck.lab.clock import START
 from acrcheck.lab.world import (
     IDENTITY,
@@ -89,3 +89,12 @@ def test_without_helm_the_deployment_has_no_marks_of_it() -> None:
     assert "annotations" not in metadata
     assert not [key for key in metadata["labels"] if "helm" in key or "managed-by" in key]
     assert world.releases == []
+
+
+def test_what_helm_keeps_does_not_change_with_time() -> None:
+    """A revision's Secret says when helm made it, whenever it is read."""
+    world = faults.broken(healthy(), faults.upgraded("pending-upgrade"))
+    before = releases.secrets(world)
+    assert [item["metadata"]["labels"]["status"] for item in before] == ["deployed", "pending-upgrade"]
+    world.clock.sleep(1)
+    assert releases.secrets(world) == before
