@@ -96,7 +96,7 @@ NO_SNAPSHOT = fail(
 SNAPSHOT = note("rollback-snapshot", "the way back begins with snapshot {snapshot} of the database")
 NO_REVISION = fail(
     "rollback-revision-missing",
-    "no revision of release {release} in namespace {release_namespace} is `deployed`: helm has nothing to go back to",
+    "no revision of release {release} in namespace {release_namespace} is `deployed`: which to go back to is not known",
 )
 REVISION = note("rollback-revision", "revision {revision} of release {release} can be gone back to")
 ENDS = fail("upgrade-credential-ends", "{what} ends at {ends}, within {window} from now", "secret")

@@ -225,7 +225,7 @@ def rehearsal(argv: tuple[str, ...]) -> tuple[str, ...]:
     if verb in {"exec", "debug"}:
         # What runs in the container is not kubectl's to understand.
         return (*words[:after], "--", "true")
-    if verb == "port-forward":
+    if verb == "port-forward" or "--watch" in words:
         # It would go on for ever.
         return (*words, "--help")
     if verb in REHEARSED and not any(word.startswith("--dry-run") for word in words):

