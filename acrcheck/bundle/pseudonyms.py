@@ -35,8 +35,12 @@ PART = re.compile(
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 NAME = re.compile(r"[A-Za-z0-9](?:[\w.()@+-]*[A-Za-z0-9)])?")
 PLACES = frozenset(
-    {"namespace", "context", "workload", "node", "nodename", "pod", "hostname", "serviceaccountname"}
+    {
+        *("namespace", "context", "workload", "node", "nodename", "pod", "hostname", "serviceaccountname"),
+        *("com.coder.username", "com.coder.user.username", "com.coder.workspace.name"),
+    }
 )
+"""Keys that name something of the cluster's owner: fields, and the labels of Coder's workspaces."""
 PUBLIC = re.compile(
     r"(?:.+-)?(?:nmi|mic)(?:-.*)?|kube-.*|default|coder|coderd|cemanager|envbox|environments|docker|library|system|aks|local(?:host)?"
     r"|azure-.*|aad-.*|aadpodid.*|workload-identity-.*|acr|registry|kubernetes|coredns.*|metrics-server.*|konnectivity.*"

@@ -199,3 +199,19 @@ def test_a_name_that_a_check_asks_for_stays() -> None:
 
     assert kept["serviceAccountName"] == ACCOUNT
     assert kept["nodeName"] != "blue-node"
+
+
+def test_labels_that_name_a_person_are_learned() -> None:
+    """Whose a workspace is stands in its pod's labels, and in other texts."""
+    redactor = Redactor(Rules(names=True))
+    pod = {
+        "metadata": {
+            "name": "ws-1",
+            "labels": {"com.coder.username": "mallory", "com.coder.workspace.name": "sandbox"},
+        }
+    }
+    redactor.learn(pod)
+
+    told = json.dumps(redactor.object(pod, "pods")) + redactor.text("mallory started sandbox", "log")
+    assert "mallory" not in told
+    assert "sandbox" not in told
