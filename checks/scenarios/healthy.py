@@ -100,6 +100,12 @@ def _old_chart() -> World:
     old = objects.coderd(NAMESPACE, labels={objects.LABEL: SELECTOR}, helm=False)
     old["metadata"] |= {"name": "cemanager", "labels": {"app": "cemanager", "coder.deployment": "cemanager"}}
     old["metadata"]["labels"] |= {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "coderd"}
+    old["metadata"]["annotations"] = {
+        "meta.helm.sh/release-name": "coder",
+        "meta.helm.sh/release-namespace": NAMESPACE,
+    }
+    for release in world.releases:
+        release.version = "1.26.2"
     old["spec"]["selector"] = {"matchLabels": {"coder.deployment": "cemanager"}}
     template = old["spec"]["template"]
     template["metadata"]["labels"] |= {"app": "cemanager", "coder.deployment": "cemanager"}

@@ -26,9 +26,13 @@ Path = tuple[str, ...]
 State = Mapping[Path, object]
 """What a world holds, by the way to it."""
 
-APART = ("upgrade-", "statefulset-", "daemonset-", "job-", "cronjob-", "bare-pod-")
-"""How scenarios begin that are not paired: an upgrade's checks are not run where anything fails now, and what goes
-together with another kind of workload is what goes together with a Deployment."""
+APART = (
+    *("upgrade-", "statefulset-", "daemonset-", "job-", "cronjob-", "bare-pod-"),
+    *("values-", "release-"),
+)
+"""How scenarios begin that are not paired: an upgrade's checks are not run where anything fails now, what goes
+together with another kind of workload is what goes together with a Deployment, and each fault of a Helm release
+writes the whole release anew."""
 FAULTY = {
     item.id: item.build
     for item in SCENARIOS
@@ -86,10 +90,10 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "label-missing-standard",
             "label-empty",
             "label-on-deployment",
-            "label-wrong-case",
         ),
         HOST_NETWORK,
     ),
+    (NODES_OWN, ("label-wrong-case",), ("host-network-by-hand",)),
     (NODES_OWN, ("label-missing-old-chart",), ("host-network",)),
     (
         "the nodes have one identity left, which IMDS gives without a name",
