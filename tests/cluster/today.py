@@ -28,8 +28,10 @@ VARYING = (
     (re.compile(r"sha256:[0-9a-f]{64}"), "sha256:…"),
     (re.compile(r"/sha256/[0-9a-f]{2}/[0-9a-f]{64}/data\?[^\" ]*"), "/sha256/…"),
     (re.compile(r"current time \S+ is after [^\s,\]]+"), "current time … is after …"),
+    (re.compile(r'(?<=": )[^"]*(?= \(Client\.Timeout exceeded)'), "context deadline exceeded"),
 )
-"""What differs from one run to the next: ids of requests, places in memory, ports, times; and what bytes decide."""
+"""What differs from one run to the next: ids of requests, places in memory, ports, times, which of two limits that are
+the same came first; and what bytes decide."""
 ABSENT = (
     "Docker",
     "Helm",
