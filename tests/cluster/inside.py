@@ -224,6 +224,8 @@ def _api_server(layout: Layout) -> list[str]:
         "--allow-privileged=true",
         f"--audit-policy-file={state}/audit-policy.json",
         f"--audit-log-path={layout.audit_log}",
+        # In one file: tests go on reading where they left off.
+        "--audit-log-maxsize=100000",
     ]
 
 

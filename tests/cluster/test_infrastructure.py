@@ -20,7 +20,8 @@ MANAGEMENT = "https://management.core.windows.net/"
 
 @pytest.fixture
 def nmi(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster with AAD Pod Identity in managed mode."""
+    """The cluster with AAD Pod Identity in managed mode, and an Azure in which all is well."""
+    cluster.set_azure(azure.healthy())
     podidentity.install(cluster)
     yield cluster
     podidentity.remove(cluster)
