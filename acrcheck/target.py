@@ -50,6 +50,8 @@ class Target:
     """The handle of a session token for it."""
     values: ValuesFiles | None = None
     """Values of Coder's chart to look at."""
+    release: str = ""
+    """The Helm release whose values are to be looked at, whatever workload there is."""
 
     upgrade: bool = False
     """True where it is to be known whether an upgrade may be begun."""

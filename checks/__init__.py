@@ -21,6 +21,8 @@ CREDENTIAL_ORDER = ("given", "registry")
 """The checks of a credential on its own, without a cluster."""
 VALUES_ORDER = ("valuesfiles", "values")
 """The checks of values files on their own, without a cluster."""
+RELEASE_VALUES_ORDER = ("valuesrelease", "values")
+"""The checks of the values that a release keeps, whatever became of its workload."""
 LAYERS = (
     "cluster",
     "workload",

@@ -76,26 +76,36 @@ def release(found: Workload, cluster: Cluster, target: Target) -> Looking[HelmRe
         raise NotApplicableError("Helm does not make the workload")
     wanted, where = owner
     listed = cluster.list(SECRETS, where, f"owner=helm,name={wanted}", metadata_only=True).items()
-    revisions = sorted((item for item in listed if _revision(item)), key=_revision)
-    if not revisions:
+    if not any(map(revision, listed)):
         raise CannotLookError(
             f"Helm keeps no Secret of release {wanted} in namespace {where}: it keeps releases elsewhere "
             "(HELM_DRIVER configmap or sql, Helm 2), or a tool only renders with it",
             remedy=f"{target.helm} get values {wanted} -n {where} -o yaml",
         )
-    newest = _read(cluster, revisions[-1], where)
-    deployed = next((item for item in reversed(revisions) if _status(item) == "deployed"), revisions[-1])
-    current = newest if deployed is revisions[-1] else _read(cluster, deployed, where)
-    fact = HelmRelease(wanted, where, newest, current)
-    yield from _state(fact, revisions)
+    fact = read(cluster, wanted, where, listed)
+    yield from state(fact, listed)
     return fact
 
 
-def _revision(item: dict[str, Any]) -> int:
+def read(cluster: Cluster, wanted: str, where: str, listed: list[dict[str, Any]]) -> HelmRelease:
+    """Read the newest of a release's revisions, and the one that is deployed, from their Secrets.
+
+    Raises CannotLookError for one that may not be read, or holds no release.
+    """
+    revisions = sorted(filter(revision, listed), key=revision)
+    newest = _read(cluster, revisions[-1], where)
+    deployed = next((item for item in reversed(revisions) if status_of(item) == "deployed"), revisions[-1])
+    current = newest if deployed is revisions[-1] else _read(cluster, deployed, where)
+    return HelmRelease(wanted, where, newest, current)
+
+
+def revision(item: dict[str, Any]) -> int:
+    """Give the number of the revision that a Secret of Helm's is for; 0 where it is none."""
     return number(item, "metadata", "labels", "version")
 
 
-def _status(item: dict[str, Any]) -> str:
+def status_of(item: dict[str, Any]) -> str:
+    """Give the status of the revision that a Secret of Helm's is for."""
     return text(item, "metadata", "labels", "status")
 
 
@@ -108,9 +118,10 @@ def _read(cluster: Cluster, item: dict[str, Any], where: str) -> dict[str, Any]:
     return held
 
 
-def _state(found: HelmRelease, revisions: list[dict[str, Any]]) -> Iterator[Observation]:
+def state(found: HelmRelease, revisions: list[dict[str, Any]]) -> Iterator[Observation]:
+    """Tell what became of the newest revision."""
     newest, deployed = found.newest, found.deployed
-    before = [_revision(item) for item in revisions if _status(item) in {"deployed", "superseded"}]
+    before = [revision(item) for item in revisions if status_of(item) in {"deployed", "superseded"}]
     back = max((number_ for number_ in before if number_ < newest["revision"]), default=0)
     common = {"release": found.name, "revision": newest["revision"], "release_namespace": found.namespace}
     status = text(newest, "status")

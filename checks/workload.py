@@ -177,7 +177,7 @@ def _named(cluster: Cluster, target: Target) -> tuple[str, dict[str, Any]]:
     where = target.namespace or target.context_namespace or "default"
     answer = cluster.get(KINDS[kind], wanted, where)
     if answer.nothing:
-        _refuse_unknown_namespace(cluster, target, where)
+        refuse_unknown_namespace(cluster, target, where)
         others = [name(item) for item in _items(cluster.list(KINDS[kind], where, metadata_only=True))]
         raise UsageError(
             f"there is no {kind} {wanted} in namespace {where}",
@@ -232,7 +232,7 @@ def _discovered(cluster: Cluster, target: Target) -> dict[str, Any]:
     if len(found) == 1:
         return found[0]
     if not found and place:
-        _refuse_unknown_namespace(cluster, target, place)
+        refuse_unknown_namespace(cluster, target, place)
     where = f"namespace {place}" if place else "any namespace"
     names = [_candidate(item) for item in sorted(found, key=lambda item: (namespace(item), name(item)))]
     raise UsageError(
@@ -253,7 +253,7 @@ def _candidate(item: dict[str, Any]) -> str:
     return f"{namespace(item)}/deployment/{name(item)}" + (f" ({', '.join(said)})" if said else "")
 
 
-def _refuse_unknown_namespace(cluster: Cluster, target: Target, wanted: str) -> None:
+def refuse_unknown_namespace(cluster: Cluster, target: Target, wanted: str) -> None:
     """Raise UsageError, with the namespaces there are, when this one is seen not to exist."""
     if cluster.get(NAMESPACES, wanted).outcome is not Outcome.ABSENT:
         return

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from acrcheck.errors import UsageError
+from acrcheck.helm.release import HIDDEN
 from acrcheck.helm.values import Path, Values, at, dotted, has
 from acrcheck.helm.yamltext import Document, read
 
@@ -55,12 +56,25 @@ def edited(document: Document, edits: Iterable[Edit]) -> Document:
     return document
 
 
-def patch(document: Document, changed: Document) -> str:
-    """Give the difference of two versions of a file as `patch` and `git apply` take it."""
-    name = document.file
-    lines = unified_diff(_lines(document.text), _lines(changed.text), name, name)
+def patch(document: Document, changed: Document, name: str = "", around: int = 3) -> str:
+    """Give the difference of two versions of a file as `patch` and `git apply` take it.
+
+    Args:
+        document: as it is.
+        changed: as it should be.
+        name: of the file, where it is not to be the document's.
+        around: how many lines are shown beside those that change.
+    """
+    name = name or document.file
+    lines = unified_diff(_lines(document.text), _lines(changed.text), name, name, n=around)
     ended = "\\ No newline at end of file\n"
     return "".join(line if line.endswith("\n") else f"{line}\n{ended}" for line in lines)
+
+
+def refuse_hidden(document: Document, changed: Document) -> None:
+    """Raise CannotEditError where a line that changes holds what is not shown, so that no patch can name it."""
+    if any(HIDDEN in line for line in patch(document, changed, around=0).splitlines()):
+        raise CannotEditError("its lines hold what is not shown: mend it in the file")
 
 
 def _checked(document: Document, edit: Edit) -> Document:

@@ -2,7 +2,7 @@
 
 The Secret holds base64 of base64 of gzip of JSON (helm/helm pkg/storage/driver/{secrets,util}.go). Of the values only
 what is known to be harmless stays: keys, booleans, numbers, labels, images, names of secrets, proxies without their
-credentials. Any other text is replaced by `HIDDEN`, so that its place is still seen.
+credentials. Any other text is replaced by `HIDDEN`, or by `(not shown: N lines)`, so that its place is still seen.
 """
 
 import base64
@@ -19,6 +19,7 @@ Json = dict[str, Any]
 TYPE = "helm.sh/release.v1"
 FIELD = "release"
 HIDDEN = "(not shown)"
+_HIDDEN_LINES = re.compile(r"\(not shown: (\d+) lines\)")
 MOST_BYTES = 32 * 1024 * 1024
 """What a release may come to when it is unpacked."""
 DESCRIPTION = re.compile(r"(Rollback to \d+|Install complete|Upgrade complete|Preparing \w+)")
@@ -117,8 +118,8 @@ def _map(value: object) -> Json:
 
 def _values(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, Mapping):
-        if path and path[-1] == "[]" and len(path) > 1 and path[-2] == "extraEnvs":
-            return _variable(value)
+        if path[-2:] == ("extraEnvs", "[]"):
+            return _variable(value, path)
         return {str(key): _values(item, (*path, str(key))) for key, item in value.items()}
     if isinstance(value, list):
         return [_values(item, (*path, "[]")) for item in value]
@@ -128,6 +129,29 @@ def _values(value: Any, path: tuple[str, ...]) -> Any:
         secret = any(map(_SECRET.search, path)) and not _LABELS & set(path[:-1])
         return HIDDEN if secret else value
     return _text(str(value), path)
+
+
+def _hidden(value: str, path: tuple[str, ...]) -> str:
+    """Say that there is a text, and how many lines it takes in what helm prints of the values."""
+    from acrcheck.helm.printed import height
+
+    lines = height(value, path)
+    return HIDDEN if lines == 1 else f"(not shown: {lines} lines)"
+
+
+def as_printed(values: Any) -> str:
+    """Give sealed values as `helm get values -o yaml` prints them: each line is that of the same number."""
+    from acrcheck.helm.printed import printed
+
+    def lines(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: lines(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [lines(item) for item in value]
+        found = _HIDDEN_LINES.fullmatch(value) if isinstance(value, str) else None
+        return f"{HIDDEN}\n" * (int(found[1]) - 1) if found else value
+
+    return printed(lines(values))
 
 
 def _text(value: str, path: tuple[str, ...]) -> str:
@@ -141,7 +165,7 @@ def _text(value: str, path: tuple[str, ...]) -> str:
         return value
     if last in _PROXY and path[-2:-1] == ("proxy",):
         return without_user(value)
-    return HIDDEN
+    return _hidden(value, path)
 
 
 def without_user(text: str) -> str:
@@ -149,16 +173,30 @@ def without_user(text: str) -> str:
     return _USER.sub("", text)
 
 
-def _variable(entry: Mapping[str, Any]) -> Json:
-    """Seal an environment variable: its name, and its value where that is known to be harmless."""
+def _variable(entry: Mapping[str, Any], path: tuple[str, ...] = ()) -> Json:
+    """Seal an environment variable: its name, and its value where that is known to be harmless.
+
+    Where it stands is told for one of the values only.
+    """
     name = str(entry.get("name") or "")
-    shown: Json = {"name": name}
-    for key, value in entry.items():
-        if key == "value":
-            shown[key] = without_user(str(value)) if name in HARMLESS_VARIABLES else HIDDEN
-        elif key != "name":
-            shown[str(key)] = {}
-    return shown
+    return {
+        str(key): name
+        if key == "name"
+        else _variable_value(name, value, path)
+        if key == "value"
+        else _values(value, (*path, str(key)))
+        for key, value in entry.items()
+    }
+
+
+def _variable_value(name: str, value: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(value, Mapping | list | bool | None):
+        return _values(value, (*path, "value"))
+    if isinstance(value, int | float):
+        return HIDDEN if _SECRET.search(name) else value
+    if name in HARMLESS_VARIABLES:
+        return without_user(value)
+    return _hidden(value, (*path, "value")) if path else HIDDEN
 
 
 def _deployments(manifest: str) -> list[Json]:

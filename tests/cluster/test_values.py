@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from acrcheck.errors import UsageError
+from acrcheck.helm.printed import printed
 from acrcheck.helm.release import TYPE, packed, unpacked
 from acrcheck.helm.setting import applied
 from acrcheck.helm.yamltext import read
@@ -79,6 +80,28 @@ def test_settings_that_are_refused_helm_refuses_too(cluster: Cluster, chart: Pat
     with pytest.raises(UsageError):
         applied(read(BASE, "v").values, setting)
     assert helms(cluster, chart, BASE, "--set", setting) is None
+
+
+PRINTED = {
+    "a10": 1,
+    "a2": {"y": "no", "list": [{"pem": "x\ny\n", "name": "word " * 40}, [], ["z\n\n"]]},
+    "A": "a \nb",
+    "_": {"0a": 1, "00": 2, "2": "0755", "10": 1.5e30},
+    "long": " ".join(["word:"] * 60),
+    "on": None,
+    "é": "{{ x }}",
+}
+
+
+def test_values_are_printed_as_helm_prints_them(cluster: Cluster, tmp_path: Path) -> None:
+    """Each key stands on the same line and in the same column, whatever is long or of several lines."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: values\nversion: 1.0.0\n")
+    (tmp_path / "templates" / "values.yaml").write_text("{{ toYaml .Values }}")
+    (tmp_path / "given.json").write_text(json.dumps(PRINTED))
+    done = must(cluster.helm("template", "x", str(tmp_path), "-f", str(tmp_path / "given.json")))
+    helms_own = done.stdout.split("\n", 2)[2].rstrip("\n") + "\n"
+    assert read(printed(PRINTED), "v").places == read(helms_own, "v").places
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +192,34 @@ def test_fix_is_deployed(product: Product, place: Place) -> None:
     assert labels["aadpodidbinding"] == place.selector
 
 
+def test_values_of_the_release(product: Product, place: Place) -> None:
+    """Linted where they are kept: places of what helm prints, a patch that fits it, commands that mend the release."""
+    cluster, state = place.cluster, place.cluster.layout.state
+    install(
+        place,
+        f"extraLabels:\naadpodidbinding: {place.selector}\npassword: c4n4ry-values\nnote: |\n"
+        + "  word\n" * 5,
+    )
+    words = ("values", "--kubeconfig", str(cluster.kubeconfig), "-n", place.namespace)
+    found = product.call(cluster, *words)
+    assert found.returncode == 1
+    assert "revision 1 (deployed), chart 1.44.3" in found.stdout
+    assert "release coder:1:1: fail: aadpodidbinding stands at the top level" in found.stdout
+    fixed = product.call(cluster, *words, "--fix", "--release", "coder")
+    assert fixed.returncode == 1
+    assert "c4n4ry" not in found.stdout + found.stderr + fixed.stdout + fixed.stderr
+    file = state / "values.yaml"
+    get, _, upgrade = (line.strip() for line in fixed.stderr.splitlines()[-3:])
+    must(cluster.run("bash", "-c", f"cd {state} && {get}"))
+    must(cluster.run("patch", str(file), stdin=fixed.stdout))
+    assert "password: c4n4ry-values" in file.read_text()
+    must(cluster.run("bash", "-c", f"cd {state} && {upgrade} --wait", limit=300))
+    mended = product.call(cluster, *words)
+    assert (mended.returncode, mended.stdout.splitlines()[-1]) == (0, "sound")
+    assert "revision 2 (deployed)" in mended.stdout
+    assert product.call(cluster, *words, "--write").returncode == 2
+
+
 def test_number(product: Product, place: Place) -> None:
     """A label that is a number: the API server refuses the upgrade, and both are named."""
     install(place, "coderd: {replicas: 1}\n")
@@ -247,3 +298,6 @@ def test_unreadable(product: Product, place: Place) -> None:
     )
     assert "values-label-misplaced" not in causes(run)
     assert token not in run.stdout + run.text
+    linted = product.call(place.cluster, "values", "--kubeconfig", str(path), "-n", place.namespace)
+    assert linted.returncode == 3
+    assert f"not permitted to list secrets in namespace {place.namespace}" in linted.stdout

@@ -136,7 +136,11 @@ def test_what_cannot_be_values_is_refused(tmp_path: Path, content: bytes, said: 
         (["--write", "-"], "cannot be written back"),
         (["-", "--set", "x"], "--set x: x has no value"),
         (["-", "--chart-version", "latest"], "latest is no version"),
-        ([], "acrcheck run --only release,values"),
+        (["--kubeconfig", "missing"], "kubeconfig missing does not exist"),
+        (["--write"], "no file that could be written"),
+        (["--chart-version", "1.30.0"], "a release says itself"),
+        (["-", "-n", "coder"], "--namespace is for the values of a release"),
+        (["--set", "a=b", "--release", "coder"], "--release is for the values of a release"),
     ],
 )
 def test_a_call_that_cannot_work_says_why(args: list[str], said: str) -> None:
@@ -144,6 +148,13 @@ def test_a_call_that_cannot_work_says_why(args: list[str], said: str) -> None:
     result = called(*args)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_patch_is_no_json() -> None:
+    """Who wants both is told so, in the format that was asked for."""
+    result = called("--fix", "-o", "json", "-")
+    assert result.exit_code == 2
+    assert "which is no JSON" in json.loads(result.stdout)["message"]
 
 
 def test_the_charts_version_decides_what_is_read(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acrcheck.cluster.pullsecret import sealed as sealed_secret
-from acrcheck.helm.release import HIDDEN, MOST_BYTES, TYPE, packed, sealed
+from acrcheck.helm.printed import printed
+from acrcheck.helm.release import HIDDEN, MOST_BYTES, TYPE, as_printed, packed, sealed
 from acrcheck.wire.vault import Vault
 
 CANARY = "c4n4ry-3f9a"
@@ -96,7 +97,7 @@ def test_harmless_values_are_shown_at_their_places() -> None:
     assert coderd["extraEnvs"][0] == {"name": "AZURE_ARM_ENDPOINT", "value": "https://arm/"}
     assert coderd["extraEnvs"][1:] == [
         {"name": "DB_PASSWORD", "value": HIDDEN},
-        {"name": "FROM", "valueFrom": {}},
+        {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": HIDDEN}}},
     ]
     assert (coderd["superAdmin"]["passwordSecret"]["name"], coderd["oidc"]["enableRefresh"]) == (
         "admin",
@@ -105,6 +106,27 @@ def test_harmless_values_are_shown_at_their_places() -> None:
     assert shown["values"]["extraLabels"] is None
     assert shown["values"]["postgres"] == {"password": HIDDEN, "host": HIDDEN}
     assert (shown["status"], shown["revision"], shown["chart"]["version"]) == ("deployed", 3, "1.44.3")
+
+
+def test_what_is_hidden_takes_as_many_lines_as_it_did() -> None:
+    """So each line of sealed values is that of the same number in what helm prints."""
+    values = {
+        "certs": {"pem": f"-----BEGIN-----\n{CANARY}\n{CANARY}\n"},
+        "coderd": {
+            "extraEnvs": [{"name": "KEY", "value": f"{CANARY}\n\n"}, {"name": "PORT", "value": 8080}],
+            "note": " ".join([CANARY] * 20),
+        },
+        "z": True,
+    }
+    text = as_printed(sealed(packed(release(config=values)))["values"])
+    assert CANARY not in text
+    assert "value: 8080" in text
+    lines = [line.split(":")[0] for line in text.splitlines()]
+    meant = [line.split(":")[0] for line in printed(values).splitlines()]
+    assert len(lines) == len(meant)
+    assert [lines.index(key) for key in ("certs", "coderd", "  note", "z")] == [
+        meant.index(key) for key in ("certs", "coderd", "  note", "z")
+    ]
 
 
 def test_the_rendered_deployment_is_what_decides_how_its_pods_pull() -> None:
