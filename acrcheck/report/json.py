@@ -36,7 +36,9 @@ def document(report: Report) -> dict[str, Any]:
             "exitCode": report.exit_code,
             "counts": {str(each): sum(result.status is each for result in report.results) for each in Status},
             **({"waived": sum(bool(result.waivers) for result in report.results)} if report.waived else {}),
-            "rootCauses": list(dict.fromkeys(name for group in root_causes(report) for name in group)),
+            "rootCauses": list(
+                dict.fromkeys(finding.cause.id for group in root_causes(report) for finding in group)
+            ),
         },
         "categories": [
             {

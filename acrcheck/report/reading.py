@@ -48,16 +48,17 @@ def is_waived(finding: Finding, report: Report) -> bool:
     return bool(waived and seen) and all((item.check, item.subject) in waived for item in seen)
 
 
-def root_causes(report: Report) -> tuple[tuple[str, ...], ...]:
-    """Name the causes of failures, each with those that are as likely instead of it."""
-    groups: dict[tuple[str, ...], None] = {}
+def root_causes(report: Report) -> tuple[tuple[Finding, ...], ...]:
+    """Give the causes of failures, each with those that are as likely instead of it."""
+    groups: dict[tuple[str, ...], tuple[Finding, ...]] = {}
     for finding in report.findings:
         failing = any(observation.kind.level is Level.FAIL for observation in finding.observations)
         if failing and not is_waived(finding, report):
             group = together(finding, report)
             likeliest = max(other.confidence for other in group)
-            groups[tuple(other.cause.id for other in group if other.confidence == likeliest)] = None
-    return tuple(groups)
+            likely = tuple(other for other in group if other.confidence == likeliest)
+            groups.setdefault(tuple(other.cause.id for other in likely), likely)
+    return tuple(groups.values())
 
 
 def status(report: Report) -> str:

@@ -15,6 +15,8 @@ BLOCK = 6
 NARROW = 60
 """Under this width there are no columns: the id stands in brackets."""
 QUOTED = 200
+NEXT = 2
+"""The root causes of which the end of a report says what to do first."""
 UNSEEN = frozenset({Status.UNKNOWN, Status.SKIP})
 ALL_SHOWN = "(-v shows all)"
 """Ends the names of causes of which some are only counted."""
@@ -118,6 +120,7 @@ class _Terminal:
         yield from self._waivers()
         if self.report.interrupted:
             yield from self.page.prose("interrupted: what had not finished is unknown", 0)
+        yield from self._next()
         yield self._last()
 
     def _rows(self, category: str) -> list[_Row]:
@@ -315,10 +318,20 @@ class _Terminal:
                 first, *more = self.page.prose(text, self.page.margin)
                 yield from [self.page.mark(Status.WARN) + first[self.page.margin :], *more]
 
+    def _next(self) -> Iterator[str]:
+        """Say once more what to do first: where a report is long, its end is all that is on the screen."""
+        for group in root_causes(self.report)[:NEXT]:
+            if parts := _first(_offers(group[0], group, "")):
+                yield from self.page.prose(f"next, for {_alternatives(group)}:", 0)
+                for part in parts:
+                    yield from part.show(self.page, 0)
+
     def _last(self) -> str:
         """Count, and name the root cause, in a form that a script may search for."""
         report = self.report
-        causes = ", ".join(" or ".join(group) for group in root_causes(report))
+        causes = ", ".join(
+            " or ".join(finding.cause.id for finding in group) for group in root_causes(report)
+        )
         blocked = sum(1 for result in report.results if result.blocked_by and not result.waivers)
         warnings = report.count(Status.WARN)
         waived = sum(bool(result.waivers) for result in report.results)
@@ -350,6 +363,12 @@ def _alike(group: tuple[Finding, ...], count: int) -> str:
     left = len(group) - count
     others = f", or {left} other{'s' if left > 1 else ''} {ALL_SHOWN}" if left else ""
     return f"could be{f', {group[0].confidence:.2f} each' if same else ''}: {', '.join(names)}{others}"
+
+
+def _alternatives(group: tuple[Finding, ...]) -> str:
+    """Name the first of the causes that may be, and count the others: the last line names them all."""
+    others = len(group) - 1
+    return group[0].cause.id + (f" or {others} other{'s' if others > 1 else ''}" if others else "")
 
 
 def _meanings(group: tuple[Finding, ...], verbose: int) -> list[Part]:
@@ -390,6 +409,13 @@ def _chosen(offers: list[tuple[int, Part]], room: int) -> list[Part]:
     """Choose what to offer where there is not room for all; what is chosen stays in order."""
     best = sorted(range(len(offers)), key=lambda place: offers[place][0])[: max(room, 0)]
     return [offers[place][1] for place in sorted(best)]
+
+
+def _first(offers: list[tuple[int, Part]]) -> list[Part]:
+    """Choose what to do first: what decides, else what mends with what goes before it, else what looks."""
+    order = [(rank, not part.command) for rank, part in offers]
+    best = order.index(min(order)) if order else -1
+    return [part for _, part in offers[: best + 1]]
 
 
 def _step(step: Step, only_if: str) -> Part:

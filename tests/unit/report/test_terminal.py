@@ -195,6 +195,19 @@ def test_the_last_line_counts_and_names_the_root_cause() -> None:
     assert shown(healthy())[-1] == "0 failed, 1 warning, 0 unknown, 0 blocked, 1 skipped, 8 passed in 4.2s"
 
 
+def test_the_end_says_what_to_do_first() -> None:
+    """What decides or mends stands once more above the last line; where nothing failed, nothing does."""
+    ends = shown(unlabelled())
+    assert "next, for pod-without-label:" in ends[-7:-2]
+    assert ends[-2].strip().startswith("helm ")
+    ends = shown(denied())
+    start = next(place for place, line in enumerate(ends) if line.startswith("next, "))
+    assert ends[start] == "next, for abac-needs-another-role or 2 others:"
+    assert ends[start + 1].startswith("    to decide: ")
+    assert ends[-2].strip() == "az acr show -n contoso --query roleAssignmentMode"
+    assert not any(line.startswith("next, ") for line in shown(healthy()))
+
+
 def test_causes_that_share_their_confidence_are_named_with_it() -> None:
     """An undecided cause names its neighbours, their confidence and the command that would decide."""
     text = " ".join("\n".join(shown(denied())).split())
