@@ -99,27 +99,13 @@ def _run(
     target.refuse_malformed()
     wiring = wiring_of(checks)
     refuse_unknown_names(checks, options)
-    gates = [item.check.id for item in wiring.checks if item.check.gate and not target.upgrade]
-    chosen, names = select(wiring, options.only, (*options.skip, *gates))
-    if not chosen:
-        raise UsageError(
-            "the selection leaves no check to run",
-            input=" ".join([*options.only, *(f"--skip {name}" for name in options.skip)]),
-            expected="at least one check",
-            remedy="acrcheck list" if target.upgrade else "acrcheck list, or --profile pre-upgrade",
-        )
-    asks = {
-        ask: None
-        for item in wiring.checks
-        if item.check.id in names and (not item.check.leave or item.check.leave in target.allow)
-        for ask in item.check.asks
-    }
+    names = _selected(wiring, target, options)
     given = {
         Cluster: doors.cluster,
         Wire: doors.wire,
         Target: target,
         Clock: clock,
-        Plan: Plan(tuple(asks)),
+        Plan: _plan(wiring, target, names),
     }
     started = clock.now()
     engine = Engine(
@@ -152,6 +138,30 @@ def _run(
         kubectl=target.kubectl,
         waived=waived,
     )
+
+
+def _selected(wiring: Wiring, target: Target, options: Options) -> frozenset[str]:
+    """Name the checks that run: the chosen ones, and those that they need."""
+    gates = [item.check.id for item in wiring.checks if item.check.gate and not target.upgrade]
+    chosen, names = select(wiring, options.only, (*options.skip, *gates))
+    if not chosen:
+        raise UsageError(
+            "the selection leaves no check to run",
+            input=" ".join([*options.only, *(f"--skip {name}" for name in options.skip)]),
+            expected="at least one check",
+            remedy="acrcheck list" if target.upgrade else "acrcheck list, or --profile pre-upgrade",
+        )
+    return names
+
+
+def _plan(wiring: Wiring, target: Target, names: frozenset[str]) -> Plan:
+    """Collect what these checks will ask, each ask once; what needs leave that was not given is not asked."""
+    asking = [
+        item
+        for item in wiring.checks
+        if item.check.id in names and (not item.check.leave or item.check.leave in target.allow)
+    ]
+    return Plan(tuple(dict.fromkeys(ask for item in asking for ask in item.check.asks)))
 
 
 def _without_secrets(results: tuple[Result, ...]) -> tuple[Result, ...]:
