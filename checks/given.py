@@ -26,7 +26,7 @@ def given(target: Target, clock: Clock) -> Looking[Each[Keyring]]:
     reference = parse_image(target.image)
     image = Image(target.image, (), reference)
     entry = {"key": reference.host, **target.credential}
-    yield from flaws(SOURCE, "SECRET", entry, clock.now())
+    yield from flaws(SOURCE, "SECRET", entry, reference.host, clock.now())
     used = credential(entry, reference.host, source=SOURCE)
     where = WHERE.get(used.kind, OTHERWHERE)
     if not mapping(entry, "claims"):

@@ -41,6 +41,7 @@ FAILED = fail(
     "the kubelet on {node} could not pull {image} for pod {pod}: {said}",
     "host",
     "repository",
+    "account",
     quotes="said",
 )
 RECOVERED = note(
@@ -153,6 +154,7 @@ def _failed(pod: Pod, image: str, said: str) -> Observation:
         said=errors[0],
         host=host,
         repository=repository,
+        account=text(pod.spec, "serviceAccountName") or "default",
         evidence={"errors": errors} if errors[1:] else {},
     )
     secrets = {f"secret/{text(entry, 'name')}" for entry in mappings(pod.spec, "imagePullSecrets")}

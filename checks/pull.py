@@ -58,38 +58,52 @@ NOT_IN_POD = warn(
     "pull-secret-not-in-pod",
     "pod {pod} does not name pull secret {secret}: it was created before its service account did",
 )
-ABSENT = fail("pull-secret-absent", "{source} names pull secret {secret}, which namespace {namespace} lacks")
+ABSENT = fail(
+    "pull-secret-absent", "{source} names pull secret {secret}, which namespace {namespace} lacks", "host"
+)
 WRONG_TYPE = fail(
-    "pull-secret-wrong-type", "secret {secret} is of type {type}, which the kubelet passes over in silence"
+    "pull-secret-wrong-type",
+    "secret {secret} is of type {type}, which the kubelet passes over in silence",
+    "host",
 )
 UNREADABLE = fail(
     "pull-secret-unreadable",
     "secret {secret} cannot be read, and the kubelet then drops all pull secrets of the pod: {said}",
+    "host",
 )
 EMPTY = fail(
-    "pull-secret-empty", "secret {secret} holds no credential: its field {field} is missing or empty"
+    "pull-secret-empty", "secret {secret} holds no credential: its field {field} is missing or empty", "host"
 )
 ONLY_IDENTITY_TOKEN = fail(
     "pull-secret-identity-token",
     "{source} has only an identity token for {key}, which the kubelet does not read: it pulls anonymously",
     "secret",
+    "host",
 )
-NO_PASSWORD = fail("pull-secret-no-password", "{source} has no {what} for {key}", "secret")
+NO_PASSWORD = fail("pull-secret-no-password", "{source} has no {what} for {key}", "secret", "host")
 WHITE_SPACE = fail(
-    "pull-secret-white-space", "in {source} the {what} for {key} begins or ends with white space", "secret"
+    "pull-secret-white-space",
+    "in {source} the {what} for {key} begins or ends with white space",
+    "secret",
+    "host",
 )
 DISAGREES = warn(
     "pull-secret-auth-disagrees",
     "in {source} `auth` for {key} is not the user name and password beside it: the kubelet takes `auth`",
     "secret",
+    "host",
 )
 EXPIRED = fail(
-    "pull-secret-expired", "{source} has a token for {key} that expired at {expires} (it is {now})", "secret"
+    "pull-secret-expired",
+    "{source} has a token for {key} that expired at {expires} (it is {now})",
+    "secret",
+    "host",
 )
 SHORT_LIVED = warn(
     "pull-secret-short-lived",
     "{source} has a registry token for {key} that ends at {expires}: it was made to last {hours} h",
     "secret",
+    "host",
 )
 NEAR_HOST = warn(
     "pull-secret-near-host",
@@ -154,24 +168,34 @@ def _names(item: object, field: str) -> list[str]:
 def pull_secret(name: NamedSecret, found: Each[Image], cluster: Cluster, clock: Clock) -> Looking[PullSecret]:
     """The secret is there, of the right type, and holds whole credentials that have not expired."""
     answer = cluster.get(SECRETS, name.name, name.namespace)
+    host = _host(found)
     if answer.nothing:
-        yield ABSENT(source=name.source, secret=name.name, namespace=name.namespace)
+        yield ABSENT(source=name.source, secret=name.name, namespace=name.namespace, host=host)
         return PullSecret(name.name, "", ())
     body = answer.value()
     kind, problem = text(body, "type"), text(body, "problem")
     field = PULL_SECRET_FIELDS.get(kind)
     entries = tuple(mappings(body, "entries"))
     if field is None:
-        yield WRONG_TYPE(secret=name.name, type=kind or "none")
+        yield WRONG_TYPE(secret=name.name, type=kind or "none", host=host)
     elif problem:
-        yield UNREADABLE(secret=name.name, said=problem)
+        yield UNREADABLE(secret=name.name, said=problem, host=host)
     elif not entries:
-        yield EMPTY(secret=name.name, field=field)
-    wanted = [f"{item.reference.host}/{item.reference.repository}" for item in found if item.reference]
+        yield EMPTY(secret=name.name, field=field, host=host)
+    wanted = [item.reference for item in found if item.reference]
     for entry in entries:
-        if any(_matches(text(entry, "key"), image) for image in wanted):
-            yield from flaws(f"secret {name.name}", name.name, entry, clock.now())
+        hosts = (
+            item.host for item in wanted if _matches(text(entry, "key"), f"{item.host}/{item.repository}")
+        )
+        if meant := next(hosts, ""):
+            yield from flaws(f"secret {name.name}", name.name, entry, meant, clock.now())
     return PullSecret(name.name, problem, entries)
+
+
+def _host(found: Iterable[Image]) -> str:
+    """The registry that a pull secret of the pods is for, as far as their images tell: an Azure one, else the first."""
+    hosts = [image.reference.host for image in found if image.reference]
+    return next(filter(is_acr, hosts), next(iter(hosts), "REGISTRY_HOST"))
 
 
 def _matches(key: str, image: str) -> bool:
@@ -179,10 +203,10 @@ def _matches(key: str, image: str) -> bool:
     return plain is not None and matches(plain, image)
 
 
-def flaws(source: str, secret: str, entry: dict[str, Any], now: datetime) -> Iterator[Observation]:
-    """What is wrong with a credential, as far as it can be seen without asking the registry."""
+def flaws(source: str, secret: str, entry: dict[str, Any], host: str, now: datetime) -> Iterator[Observation]:
+    """What is wrong with a credential for a host, as far as it can be seen without asking the registry."""
     key, remarks = text(entry, "key"), set(entry.get("remarks") or ())
-    said = {"source": source, "secret": secret, "key": key}
+    said = {"source": source, "secret": secret, "key": key, "host": host}
     if "password-missing" in remarks and "identitytoken-ignored" in remarks:
         yield ONLY_IDENTITY_TOKEN(**said)
     else:

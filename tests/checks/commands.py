@@ -134,7 +134,7 @@ def run(texts: Sequence[str], folder: Path, *, answering: bool) -> list[Ran]:
             person is answered; else every substitution and every typed word is empty.
     """
     environment = {"RECORDS": str(folder), "ANSWERING": "yes" if answering else "", "HOME": str(folder)}
-    (folder / "typed").write_text("typed\n" if answering else "")
+    (folder / "typed").write_text("typed\ntyped\n" if answering else "")
     argv = ["/bin/bash", "--norc", "-c", RECORDER, "recorder", *texts]
     subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, timeout=LIMIT, check=True)
     return [_ran(folder, number) for number in range(len(texts))]

@@ -76,10 +76,12 @@ def test_no_command_has_an_angle_bracket_placeholder(path: Path) -> None:
 
 @each_document
 def test_every_variable_of_a_command_is_guarded(path: Path) -> None:
-    """A variable that a remedy uses stops the shell when it is empty, before anything is changed."""
+    """A variable that a remedy uses stops the shell when it is empty: where it is used first, before any change."""
     for command in commands(parse_cause(path)):
-        used = re.findall(r"\$(?:\{(\w+)(:\?)?|(\w+))", command)
-        assert all(guard for _, guard, _ in used), command
+        guarded: set[str] = set()
+        for braced, guard, plain in re.findall(r"\$(?:\{(\w+)(:\?)?|(\w+))", command):
+            guarded |= {braced} if guard else set()
+            assert {braced or plain} <= guarded, command
 
 
 @each_document

@@ -10,7 +10,21 @@ from tests.checks.commands import Line, Ran, Started, lines, run, without_global
 PROGRAMS = frozenset(
     {
         *("kubectl", "helm", "az", "docker", "docker-credential-HELPER", "curl", "getent", "openssl", "jq"),
-        *("grep", "sed", "sort", "uniq", "base64", "od", "tail", "wc", "date", "ls", "journalctl", "cat"),
+        *(
+            "grep",
+            "sed",
+            "tr",
+            "sort",
+            "uniq",
+            "base64",
+            "od",
+            "tail",
+            "wc",
+            "date",
+            "ls",
+            "journalctl",
+            "cat",
+        ),
         *("acrcheck", "coder"),
     }
 )
@@ -35,7 +49,7 @@ LOOKS = {
     "az": frozenset(
         {
             *("show", "list", "version", "get-access-token", "get-upgrades", "check-name", "check-health"),
-            *("show-tags", "show-usage", "list-metadata", "list-deleted-tags", "rest"),
+            *("show-tags", "show-usage", "show-metadata", "list-metadata", "list-deleted-tags", "rest"),
         }
     ),
 }
@@ -52,7 +66,7 @@ CHANGES = {
     "az": frozenset(
         {
             *("create", "update", "add", "assign", "remove", "set", "import", "upgrade", "reset", "generate"),
-            *("update-credentials", "login", "logout"),
+            *("update-credentials", "login", "logout", "restore"),
         }
     ),
 }
@@ -61,6 +75,8 @@ WIDE = frozenset({"-A", "--all-namespaces", "--all", "-l", "--selector", "--fiel
 HARSH = frozenset({"--force", "--grace-period", "--now", "--cascade", "--prune", "--purge", "--yes", "-y"})
 SECRETS = frozenset({"--docker-password", "--client-secret", "--password", "-p"})
 """Options that take a secret; `-p` is helm's and docker's, not kubectl's."""
+AS_ARGUMENT = frozenset({"sp-secret-expired"})
+"""Where a typed secret is an argument: az has no other way to take one."""
 CHANGES_VERSION = {"values-key-not-read", "mic-vmss-unsupported", "linked-resource-cross-tenant"}
 """Causes that only another version of the chart mends."""
 REPEATED = {"helm-ownership-conflict": "the release is not there yet: the installation failed"}
@@ -193,12 +209,16 @@ def test_nothing_is_scaled_to_zero(answered: list[Ran]) -> None:
 
 
 def test_a_patch_takes_nothing_away(answered: list[Ran]) -> None:
-    """A merge patch is JSON, and has no null: that would delete a field."""
+    """A patch is JSON without null or directive, which would delete a field, and lists are added to."""
     patches = _with_verb(answered, "kubectl", "patch")
     assert patches
     for line, item in patches:
-        assert option(item, "--type") == "merge", line
-        assert not _has_null(json.loads(option(item, "-p") or "")), line
+        patch = json.loads(option(item, "-p") or "")
+        kind = option(item, "--type")
+        # A merge replaces a list whole; a strategic one adds to it, by the names of what is in it.
+        assert kind == ("strategic" if "imagePullSecrets" in (option(item, "-p") or "") else "merge"), line
+        assert not _has_null(patch), line
+        assert "$patch" not in (option(item, "-p") or ""), line
 
 
 def test_helm_keeps_the_values_of_a_release(answered: list[Ran]) -> None:
@@ -246,8 +266,9 @@ def test_a_role_is_given_on_one_thing(answered: list[Ran]) -> None:
 
 
 def test_a_secret_is_typed_and_not_pasted(answered: list[Ran]) -> None:
-    """What is on a command line is in the shell's history: a variable is, its value is not."""
+    """What is on a command line is in the shell's history and in the list of processes: what is typed is in neither."""
     for line, ran in zip(LINES, answered, strict=True):
+        assert line.cause in AS_ARGUMENT or not any("typed" in item.argv for item in ran.started), line
         for item in changing(ran):
             for name in SECRETS - ({"-p"} if item.argv[0] == "kubectl" else set()):
                 assert option(item, name) in {None, "typed"}, line

@@ -138,9 +138,10 @@ class Stage:
         pull.meanwhile(place)
         outcome.run = self._product.run(self._cluster, place.namespace, "-n", place.namespace)
         outcome.today = self._tools.ask(place.registry, place.host)
-        outcome.done = (
-            remedies.carry_out(self._cluster, outcome.named, pulls.PASSWORD) if outcome.named else []
-        )
+        pull.issue(place)
+        if outcome.named:
+            typed = pulls.TOKEN, pulls.PASSWORD
+            outcome.done = remedies.carry_out(self._cluster, outcome.named, *typed)
         if pull.mend:
             pull.mend(place)
         # What waits for its next attempt need not wait for it.

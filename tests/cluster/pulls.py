@@ -20,7 +20,7 @@ from tests.cluster import azure, images
 from tests.cluster.front import Shown, Way
 from tests.cluster.harness import Json
 from tests.cluster.layout import NODES
-from tests.cluster.pulling import REPOSITORY, SECRET, TAG, PullPlace
+from tests.cluster.pulling import REPOSITORY, TAG, PullPlace
 
 NULL_GUID = "00000000-0000-0000-0000-000000000000"
 APPLICATION = "3f8e2a71-0c4d-4b96-8f15-7d2ac0be6e49"
@@ -61,7 +61,6 @@ DENIED = frozenset({"firewall-ip-denied", "private-endpoint-dns", "public-access
 OWNERS = "the image is the registry owner's"
 NETWORK = "the network is not the cluster's to change"
 ROLES = "a role is given with az role assignment create"
-SECRETS = "what a password is, only its owner knows"
 ONLY_TIME = "time mends it"
 NAME = "what the image is called, only its owner knows"
 
@@ -96,6 +95,7 @@ class Pull:
         pool: of the node that the pods are to run on, where it matters.
         equals: causes that may share the first place, because the facts leave it open which it is.
         beside: causes that are named as well, and later.
+        issue: gives whoever types it a credential that the registry takes, where there is none yet.
         mend: mends the world where no kubectl command can, and `why` none can.
     """
 
@@ -115,6 +115,7 @@ class Pull:
     pool: str = ""
     equals: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
+    issue: Act = nothing
     mend: Act | None = None
     why: str = ""
 
@@ -164,13 +165,17 @@ def _of_yesterday(place: PullPlace) -> None:
     place.secret({place.host: _auth(NULL_GUID, token)})
 
 
-def _renewed(place: PullPlace) -> None:
-    """The registry's owner gives a token, and it is stored."""
-    place.kubectl("delete", "secret", SECRET, "--ignore-not-found")
+def _issued(place: PullPlace) -> None:
+    """The registry's owner gives a token."""
     with place.azure() as state:
         registry = state.registry(place.host)
         assert registry is not None
         registry.accounts = [Account(TOKEN, PASSWORD)]
+
+
+def _renewed(place: PullPlace) -> None:
+    """The registry's owner gives a token, and it is stored."""
+    _issued(place)
     _good(place)
 
 
@@ -182,7 +187,7 @@ def _secret(
     stage: Act,
     alter: Alter | None = None,
     equals: frozenset[str] = frozenset(),
-    mend: Act | None = None,
+    issue: Act = nothing,
 ) -> Pull:
     """A pull with a pull secret, which the nodes have no credential beside."""
     return Pull(
@@ -196,8 +201,7 @@ def _secret(
         secret=True,
         equals=equals,
         beside=SENT if said == REFUSED else frozenset(),
-        mend=mend,
-        why=SECRETS if mend else "",
+        issue=issue,
     )
 
 
@@ -385,12 +389,6 @@ def _role_given(place: PullPlace) -> None:
         state.roles.append(place.node_role)
 
 
-def _with_secret(place: PullPlace) -> None:
-    """The pods name a pull secret, which holds for any host."""
-    _renewed(place)
-    place.roll_out(place.image, named=True)
-
-
 def _unassigned(place: PullPlace) -> None:
     """What `az vmss identity remove` does with the kubelet's identity."""
     with place.azure() as state:
@@ -431,7 +429,6 @@ PULLS = (
         "pull-secret-missing",
         ANONYMOUS,
         nothing,
-        mend=_renewed,
     ),
     _secret(
         "secret-opaque",
@@ -439,7 +436,6 @@ PULLS = (
         "pull-secret-malformed",
         ANONYMOUS,
         _stored(_auth(TOKEN, PASSWORD), kind="Opaque"),
-        mend=_renewed,
     ),
     _secret(
         "secret-not-encoded",
@@ -447,7 +443,6 @@ PULLS = (
         "pull-secret-malformed",
         "illegal base64 data",
         _stored({"auth": "not base64 at all"}),
-        mend=_renewed,
     ),
     _secret(
         "secret-without-colon",
@@ -455,7 +450,6 @@ PULLS = (
         "pull-secret-malformed",
         "must be formatted as base64(username:password)",
         _stored({"auth": base64.b64encode(b"puller").decode()}),
-        mend=_renewed,
     ),
     _secret(
         "secret-with-port",
@@ -477,7 +471,6 @@ PULLS = (
         "registry-credential-not-sent",
         "401 Unauthorized",
         _stored({**_auth(NULL_GUID, ""), "identitytoken": "eyJhbGciOiJSUzI1NiJ9"}),
-        mend=_renewed,
     ),
     _secret(
         "token-of-yesterday",
@@ -485,7 +478,6 @@ PULLS = (
         "registry-credential-stale",
         REFUSED,
         _of_yesterday,
-        mend=_renewed,
     ),
     _secret(
         "wrong-password",
@@ -501,7 +493,6 @@ PULLS = (
         "wrong-password",
         REFUSED,
         _stored(_auth(TOKEN, f"{PASSWORD}\n")),
-        mend=_renewed,
     ),
     _secret(
         "persons-name",
@@ -510,7 +501,6 @@ PULLS = (
         REFUSED,
         _stored(_auth("somebody@contoso.example", PASSWORD)),
         equals=STALE,
-        mend=_renewed,
     ),
     _secret(
         "admin-off",
@@ -520,7 +510,7 @@ PULLS = (
         _stored(_auth("adminoff", PASSWORD)),
         _admin,
         equals=STALE,
-        mend=_renewed,
+        issue=_issued,
     ),
     _secret(
         "token-disabled",
@@ -530,7 +520,7 @@ PULLS = (
         _stored(_auth(TOKEN, PASSWORD)),
         _account(enabled=False),
         equals=STALE,
-        mend=_renewed,
+        issue=_issued,
     ),
     _secret(
         "token-expired",
@@ -540,7 +530,7 @@ PULLS = (
         _stored(_auth(TOKEN, PASSWORD)),
         _account(expires=datetime(2026, 1, 1, tzinfo=UTC)),
         equals=STALE,
-        mend=_renewed,
+        issue=_issued,
     ),
     _secret(
         "token-without-content",
@@ -549,7 +539,7 @@ PULLS = (
         "insufficient_scope",
         _stored(_auth(TOKEN, PASSWORD)),
         _account(actions=["metadata_read"]),
-        mend=_renewed,
+        issue=_issued,
     ),
     _secret(
         "token-of-other-repository",
@@ -558,7 +548,7 @@ PULLS = (
         "insufficient_scope",
         _stored(_auth(TOKEN, PASSWORD)),
         _account(repositories=["team/*"]),
-        mend=_renewed,
+        issue=_issued,
     ),
     _secret(
         "principal-secret-wrong",
@@ -568,7 +558,6 @@ PULLS = (
         _stored(_auth(APPLICATION, f"{PASSWORD}?")),
         _account(APPLICATION),
         equals=frozenset({"sp-secret-expired"}),
-        mend=_renewed,
     ),
     _secret(
         "principal-unknown",
@@ -576,7 +565,6 @@ PULLS = (
         "wrong-username",
         REFUSED,
         _stored(_auth(APPLICATION, PASSWORD)),
-        mend=_renewed,
     ),
     Pull(
         "node-without-role",
@@ -605,8 +593,7 @@ PULLS = (
         ANONYMOUS,
         domain="contoso.example",
         equals=NO_CREDENTIAL,
-        mend=_with_secret,
-        why=SECRETS,
+        issue=_issued,
     ),
     Pull(
         "provider-fails",

@@ -6,6 +6,7 @@ from tests.cluster.harness import Cluster, Json
 
 BY_HAND = "az "
 LIMIT = 120
+ASKS_NAME = "read -r NAME"
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,19 @@ def runnable(cause: Json) -> list[Json]:
     ]
 
 
-def carry_out(cluster: Cluster, cause: Json, typed: str = "") -> list[Done]:
+def carry_out(cluster: Cluster, cause: Json, name: str = "", password: str = "") -> list[Done]:
     """Run a cause's commands verbatim, in the order in which they are printed.
 
     Args:
         cluster: where.
         cause: as the report has it.
-        typed: what somebody types who is asked for a password.
+        name: what somebody types who is asked for a user name.
+        password: what somebody types who is asked for a password.
     """
     done = []
     for remedy in runnable(cause):
-        ran = cluster.run("bash", "-c", remedy["command"], stdin=f"{typed}\n", limit=LIMIT)
+        typed = f"{name}\n{password}\n" if ASKS_NAME in remedy["command"] else f"{password}\n"
+        ran = cluster.run("bash", "-c", remedy["command"], stdin=typed, limit=LIMIT)
         output = ran.stdout + ran.stderr
         changes = bool(remedy["changes"])
         done.append(Done(cause["id"], remedy["id"], remedy["command"], changes, ran.returncode, output))
