@@ -6,7 +6,7 @@ from typing import Any
 from acrcheck.clock import Clock
 from acrcheck.cluster.hands import Hands
 from acrcheck.cluster.leftovers import MANAGED_BY, OWN
-from acrcheck.cluster.reader import PODS, Answer
+from acrcheck.cluster.reader import NODES, PODS, Answer
 from acrcheck.cluster.selectors import selecting
 from acrcheck.cluster.shortlived import LIFETIME, ShortLivedPods
 from acrcheck.wire import probe
@@ -46,6 +46,8 @@ class ProbePods:
         answer = self._hands.get(PODS, vantage.pod, vantage.namespace)
         if not answer.ok:
             return refused(answer, vantage)
+        if failure := self._no_such_node(vantage, answer.body):
+            return failure
         labels = probe_labels((answer.body.get("metadata") or {}).get("labels") or {})
         if failure := self._would_be_selected(vantage, labels):
             return failure
@@ -59,6 +61,13 @@ class ProbePods:
         where = (vantage.namespace, name, _CONTAINER, "containerStatuses")
         failure = probe.wait_running(self._hands, self._clock, *where)
         return failure or Vantage("pod", vantage.namespace, name, _CONTAINER, vantage.node)
+
+    def _no_such_node(self, vantage: Vantage, workload: Mapping[str, Any]) -> Failure | None:
+        """Refuse where the node that was chosen is not there: a pod for it would wait for nothing."""
+        own = (workload.get("spec") or {}).get("nodeName")
+        if vantage.node in {"", own} or not self._hands.get(NODES, vantage.node).nothing:
+            return None
+        return Failure(Trouble.NOT_RUNNING, f"there is no node {vantage.node} for the throw-away pod")
 
     def _would_be_selected(self, vantage: Vantage, labels: Mapping[str, str]) -> Failure | None:
         """Refuse where an object of the namespace would take the pod for its own."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import manifests, podidentity
+from tests.cluster import azure, manifests, podidentity
 from tests.cluster.harness import Cluster, Json
+from tests.cluster.layout import NODES, Node
 from tests.cluster.live import Look
-from tests.cluster.place import Place
+from tests.cluster.place import IMAGE, Place
 from tests.cluster.product import Product, Run
 
 PROBE = "app.kubernetes.io/managed-by=acrcheck"
@@ -85,6 +86,42 @@ def test_an_ephemeral_container_sees_what_the_pod_sees(product: Product, bare: P
     listed = product.call(bare.cluster, "cleanup", "--kubeconfig", str(bare.cluster.kubeconfig))
     assert listed.returncode == 0, listed.stderr
     assert all(name in listed.stdout for name in names)
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.pool)
+def test_the_registry_is_asked_from_a_node_of_choice(product: Product, bare: Place, node: Node) -> None:
+    """With the identity's token, from a throw-away pod on that node, down to the layers; the node is not changed."""
+    flags = ("--only", "registry", "--image", f"{IMAGE}:{azure.IMAGE_TAG}", "--node", node.name)
+    leave = ("--vantage", "probe-pod", "--allow", "probe-pod", "--probe-image", manifests.AZ_IMAGE)
+    events = bare.cluster.audit_log.stat().st_size
+    run = _run(product, bare, *flags, *leave)
+    assert run.code == 0, run.text
+    layers = [check for check in run.checks if check["id"] == "registry-layer"]
+    assert [check["status"] for check in layers] == ["pass"]
+    assert node.name in {pod["spec"]["nodeName"] for pod in _created(bare.cluster, events)}
+    _gone(bare)
+
+
+def test_the_registry_is_asked_from_here(product: Product, bare: Place) -> None:
+    """Where acrcheck runs, which is not the cluster's network: that it does not get there is said of here."""
+    flags = ("--only", "registry", "--image", f"{IMAGE}:{azure.IMAGE_TAG}", "--vantage", "here")
+    look = Look(bare.cluster)
+    run = _run(product, bare, *flags)
+    assert run.code == 1, run.text
+    names = [check for check in run.checks if check["id"] == "registry-dns"]
+    assert [(check["status"], check["subject"]) for check in names] == [("fail", f"here → {azure.REGISTRY}")]
+    assert look.changed() == []
+
+
+def test_a_node_that_is_not_there_is_said_at_once(product: Product, bare: Place) -> None:
+    """Nothing is created for it, and nothing is waited for."""
+    flags = ("--only", "registry", "--image", f"{IMAGE}:{azure.IMAGE_TAG}", "--node", "no-such-node")
+    events = bare.cluster.audit_log.stat().st_size
+    run = _run(product, bare, *flags, "--vantage", "probe-pod", "--allow", "probe-pod")
+    assert run.code == 3, run.text
+    assert "there is no node no-such-node" in run.text
+    chosen = [pod["spec"]["nodeName"] for pod in _created(bare.cluster, events)]
+    assert "no-such-node" not in chosen
 
 
 def test_ctrl_c_deletes_the_pod(product: Product, bare: Place) -> None:

@@ -249,7 +249,7 @@ def test_a_short_lived_pod_and_its_end() -> None:
 
 def test_a_short_lived_pod_on_a_node_of_choice() -> None:
     """Like the workload's pod, and elsewhere; another one than beside it."""
-    world = Small()
+    world = Small({"nodes": [{"metadata": {"name": "node-2"}}]})
     wire = LiveWire(world, Vault(), world, allow=BOTH)
     for node in ("", "node-2"):
         assert isinstance(
@@ -260,6 +260,16 @@ def test_a_short_lived_pod_on_a_node_of_choice() -> None:
         "node-2",
     ]
     wire.close()
+
+
+def test_no_pod_is_created_for_a_node_that_is_not_there() -> None:
+    """It would wait for nothing until its time is over: that the node is missing is said at once."""
+    world = Small()
+    wire = LiveWire(world, Vault(), world, allow=BOTH)
+    got = wire.request(Vantage("pod", "coder", "coderd-1", "coderd", "node-3"), QUESTION)
+    assert isinstance(got, Failure)
+    assert (got.blind, got.detail) == (True, "there is no node node-3 for the throw-away pod")
+    assert list(world.pods) == ["coderd-1"]
 
 
 def test_the_image_has_a_client() -> None:
