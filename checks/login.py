@@ -12,7 +12,6 @@ from acrcheck.api import (
     Maybe,
     NotApplicableError,
     Observation,
-    Request,
     Response,
     Target,
     Trouble,
@@ -24,18 +23,13 @@ from acrcheck.api import (
 )
 from acrcheck.azure.arm import (
     PAGES,
-    is_registry_of,
     leads_away,
-    registries_request,
-    registry_request,
     subscriptions_request,
 )
-from acrcheck.azure.clouds import Cloud, cloud_of, is_acr
+from acrcheck.azure.clouds import Cloud, cloud_of
 from acrcheck.azure.imds import listen, token_request
 from acrcheck.azure.sdk import managed_identity_token
 from acrcheck.facts import (
-    AccessToken,
-    Challenged,
     Identity,
     Login,
     Nmis,
@@ -46,7 +40,7 @@ from acrcheck.facts import (
     Tokens,
 )
 
-from . import asking
+from . import asking, settings
 from .objects import mapping, mappings, text
 
 OK, TOO_MANY, SERVER = 200, 429, 500
@@ -72,17 +66,6 @@ PROBE_WRITES = note(
     "probe-pod-makes-mic-write",
     "standard mode: MIC assigns the identity for the throw-away pod too (scale set write)",
 )
-MODES = {
-    "AbacRepositoryPermissions": note(
-        "role-mode-abac",
-        "{host} judges by permissions on repositories (ABAC): AcrPull counts for nothing there",
-    ),
-    "LegacyRegistryPermissions": note(
-        "role-mode-legacy", "{host} judges by roles on the registry: AcrPull counts there"
-    ),
-}
-"""What a registry's role mode means, by its name in ARM."""
-MOST_SUBSCRIPTIONS = 5
 
 
 def login(pod: Pod, own: OwnToken, identity: Maybe[Identity], wire: Wire, target: Target) -> Looking[Login]:
@@ -235,42 +218,6 @@ def own_pod(identities: Each[Identity], wire: Wire, target: Target) -> Looking[N
         yield LOGGED_IN(count=len(subscriptions), first=subscriptions[0].get("displayName", ""))
 
 
-def role_mode(
-    path: Path,
-    challenged: Challenged,
-    tokens: Each[AccessToken],
-    logins: Each[Login],
-    wire: Wire,
-    target: Target,
-) -> Looking[None]:
-    """Where the registry does not let the identity pull: by which kind of roles it judges, if that may be read."""
-    del challenged
-    own = path.tokens
-    if own is None or own.arm is None or not own.arm.token or not is_acr(path.host):
-        raise NotApplicableError("the registry is not asked with a token that Azure Resource Manager takes")
-    if any(subject == path.subject for subject, _ in tokens.items):
-        raise NotApplicableError("the registry lets the identity pull")
-    cloud = cloud_of(target.cloud, path.host)
-    shown = {text(item, "subscriptionId"): None for login in logins for item in login.subscriptions}
-    for subscription in list(shown)[:MOST_SUBSCRIPTIONS]:
-        found = _arm(wire, own.vantage, registries_request(cloud, own.arm.token, subscription))
-        for name in (text(item, "id") for item in mappings(found, "value")):
-            if not is_registry_of(name, path.host):
-                continue
-            registry = _arm(wire, own.vantage, registry_request(cloud, own.arm.token, name))
-            mode = text(registry, "properties", "roleAssignmentMode")
-            if text(registry, "properties", "loginServer").lower() == path.host and mode in MODES:
-                yield MODES[mode](host=path.host)
-                return
-    raise NotApplicableError("no subscription shows the registry to the identity")
-
-
-def _arm(wire: Wire, vantage: Vantage, request: Request) -> dict[str, Any]:
-    """Give what ARM answers; empty where it gives nothing: that may be for want of a role."""
-    answer = wire.request(vantage, request)
-    return {} if isinstance(answer, Failure) or answer.status != OK else answer.json() or {}
-
-
 CHECKS = (
     Check(
         "login",
@@ -295,10 +242,10 @@ CHECKS = (
         optional=True,
     ),
     Check(
-        "registry-role-mode",
-        "by which roles the registry judges the identity is known",
-        role_mode,
-        sees=tuple(MODES.values()),
+        "registry-settings",
+        "how the registry is set up is known, where it gives no image",
+        settings.settings,
+        sees=settings.SEES,
         each=Path,
         asks=asking.EXEC,
         optional=True,

@@ -46,7 +46,7 @@ from acrcheck.facts import (
     Trusted,
 )
 
-from . import asking, blobs, manifests
+from . import asking, blobs, manifests, tags
 from .manifests import need_image
 from .objects import text
 from .sending import SENDING, Client
@@ -551,6 +551,15 @@ CHECKS = (
         sees=manifests.SEES,
         each=Route,
         asks=asking.EXEC,
+    ),
+    Check(
+        "registry-tag",
+        "what it does not give out is nowhere in it",
+        tags.tag,
+        sees=tags.SEES,
+        each=Route,
+        asks=asking.EXEC,
+        optional=True,
     ),
     Check(
         "registry-config",

@@ -34,6 +34,12 @@ def registry_request(cloud: Cloud, token: str, resource_id: str) -> Request:
     return Request("GET", url, headers=(("Accept", "application/json"),), bearer=token, seconds=15.0)
 
 
+def replications_request(cloud: Cloud, token: str, resource_id: str) -> Request:
+    """Ask in which regions a registry is (learn.microsoft.com, Replications - List)."""
+    url = f"{cloud.arm}{quote(resource_id)}/replications?api-version={REGISTRY_API_VERSION}"
+    return Request("GET", url, headers=(("Accept", "application/json"),), bearer=token, seconds=15.0)
+
+
 def is_registry_of(resource_id: str, host: str) -> bool:
     """Tell whether a registry's id may be that of a host: with a domain name label, a hash is behind its name."""
     parts = resource_id.split("/")

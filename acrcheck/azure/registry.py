@@ -45,6 +45,8 @@ MANIFEST_FIELDS = (
     "manifests",
     "fsLayers",
 )
+NEWEST = 10
+"""How many of a repository's newest tags are asked for."""
 CONFIG_FIELDS = ("os", "architecture")
 MANIFEST_LIMIT = 4_194_304
 """The size in bytes that a registry should at least take (github.com/opencontainers/distribution-spec, pushing
@@ -153,6 +155,27 @@ def manifest_request(method: str, host: str, repository: str, reference: str) ->
         digest=True,
         keep=MANIFEST_FIELDS,
     )
+
+
+def tag_request(host: str, repository: str, tag: str) -> Request:
+    """Ask what the registry keeps of a tag (ACR's own API, as azure-cli's `acr/repository.py` does)."""
+    return Request("GET", f"https://{host}/acr/v1/{repository}/_tags/{tag}")
+
+
+def newest_tags_request(host: str, repository: str) -> Request:
+    """Ask for the tags that were changed last."""
+    query = f"n={NEWEST}&orderby=timedesc"
+    return Request("GET", f"https://{host}/acr/v1/{repository}/_tags?{query}")
+
+
+def kept_manifest_request(host: str, repository: str, digest: str) -> Request:
+    """Ask what the registry keeps of a manifest: its locks, and whether it is in quarantine."""
+    return Request("GET", f"https://{host}/acr/v1/{repository}/_manifests/{digest}")
+
+
+def deleted_tags_request(host: str, repository: str) -> Request:
+    """Ask for the tags that were deleted and can be restored (azure-cli `acr/manifest.py`)."""
+    return Request("GET", f"https://{host}/acr/v1/_deleted/{repository}/_tags")
 
 
 def config_request(host: str, repository: str, digest: str) -> Request:

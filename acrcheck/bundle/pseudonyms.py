@@ -44,7 +44,7 @@ PLACES = frozenset(
 PUBLIC = re.compile(
     r"(?:.+-)?(?:nmi|mic)(?:-.*)?|kube-.*|default|coder|coderd|cemanager|envbox|environments|docker|library|system|aks|local(?:host)?"
     r"|azure-.*|aad-.*|aadpodid.*|workload-identity-.*|acr|registry|kubernetes|coredns.*|metrics-server.*|konnectivity.*"
-    r"|omsagent.*|ama-.*|cloud-node-manager.*|csi-.*|calico-.*|cilium.*|[0-9.]+",
+    r"|replications|omsagent.*|ama-.*|cloud-node-manager.*|csi-.*|calico-.*|cilium.*|[0-9.]+",
     re.IGNORECASE,
 )
 """Names that say nothing of whose cluster it is, and that checks look for."""

@@ -17,6 +17,7 @@ from acrcheck.lab.providers import Providers, RefusedError, not_authorized
 HOST = "management.azure.com"
 IP_RULES = 200
 """How many a Premium registry can have: learn.microsoft.com container-registry-access-selected-networks."""
+SOFT_DELETE_DAYS = 7
 REGISTRY_TYPE = "Microsoft.ContainerRegistry/registries"
 RESOURCES = re.compile(r"/subscriptions/(?P<subscription>[^/]+)/resources/?", re.IGNORECASE)
 FILTER = re.compile(r"resourceType eq '(?P<type>[^']+)'(?: and name eq '(?P<name>[^']+)')?", re.IGNORECASE)
@@ -61,16 +62,20 @@ class Arm:
             return self._resources(request, azure, claims, match["subscription"])
         if (given := Providers(azure, self._clock, claims).answer(request, path)) is not None:
             return given
-        registry = next((r for r in azure.registries if r.resource_id.lower() == path.lower()), None)
+        whose, replications, _ = path.lower().partition("/replications")
+        registry = next((r for r in azure.registries if r.resource_id.lower() == whose), None)
         if request.method in {"POST", "PATCH"}:
             return _changed(azure, request, path)
         if request.method != "GET" or registry is None:
             raise RefusedError(404, "ResourceNotFound", f"The Resource '{path.lstrip('/')}' was not found.")
+        self._let_read(azure, registry, claims)
+        return _replications(registry) if replications else _registry(registry)
+
+    def _let_read(self, azure: Azure, registry: Registry, claims: tokens.Claims) -> None:
         if not azure.may_read(registry.resource_id, claims["oid"], self._clock.now()):
             action = f"{REGISTRY_TYPE}/read"
             message = not_authorized(claims["oid"], claims["oid"], action, registry.resource_id)
             raise RefusedError(403, "AuthorizationFailed", message)
-        return _registry(registry)
 
     def _claims(self, request: httpx.Request, azure: Azure) -> tokens.Claims:
         if "authorization" not in request.headers:
@@ -210,6 +215,28 @@ def _subscription(subscription: Subscription) -> dict[str, Any]:
     }
 
 
+def _replications(registry: Registry) -> dict[str, Any]:
+    """The regions that a registry is in, its own among them (azure-mgmt-containerregistry, ReplicationProperties)."""
+    properties = {
+        "provisioningState": "Succeeded",
+        "status": {"displayStatus": "Ready"},
+        "regionEndpointEnabled": True,
+    }
+    return {
+        "value": [
+            {
+                "type": f"{REGISTRY_TYPE}/replications",
+                "id": f"{registry.resource_id}/replications/{region}",
+                "name": region,
+                "location": region,
+                "properties": properties,
+            }
+            for region in (registry.location, *registry.replicas)
+            if registry.replicas
+        ]
+    }
+
+
 def _registry(registry: Registry) -> dict[str, Any]:
     modes = {"rbac": "LegacyRegistryPermissions", "abac": "AbacRepositoryPermissions"}
     rules = {
@@ -222,11 +249,22 @@ def _registry(registry: Registry) -> dict[str, Any]:
         "provisioningState": "Succeeded",
         "adminUserEnabled": registry.admin_user_enabled,
         "networkRuleSet": rules,
-        "policies": {"azureADAuthenticationAsArmPolicy": {"status": _switch(registry.arm_audience_enabled)}},
+        "policies": {
+            "azureADAuthenticationAsArmPolicy": {"status": _switch(registry.arm_audience_enabled)},
+            "quarantinePolicy": {"status": _switch(registry.quarantine)},
+            "softDeletePolicy": {
+                "status": _switch(bool(registry.soft_delete_days)),
+                "retentionDays": registry.soft_delete_days or SOFT_DELETE_DAYS,
+            },
+        },
         "dataEndpointEnabled": registry.data_endpoint,
         "dataEndpointHostNames": [registry.data_host] if registry.data_endpoint else [],
         "publicNetworkAccess": _switch(registry.public_network_access).capitalize(),
-        "anonymousPullEnabled": False,
+        "privateEndpointConnections": [
+            {"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}}
+            for _ in registry.private_endpoints
+        ],
+        "anonymousPullEnabled": registry.anonymous_pull,
         "roleAssignmentMode": modes[registry.role_mode],
     }
     return {

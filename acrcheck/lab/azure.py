@@ -27,9 +27,9 @@ READERS = {"owner", "contributor", "reader"}
 """The roles that may read any resource in ARM (`*` or `*/read` among their actions)."""
 
 REGISTRY_ROLES: dict[str, frozenset[str]] = {
-    "owner": frozenset({"pull", "push", "delete", "metadata_read", "metadata_write"}),
-    "contributor": frozenset({"pull", "push", "delete", "metadata_read", "metadata_write"}),
-    "reader": frozenset({"pull", "metadata_read"}),
+    "owner": frozenset({"pull", "push", "delete", "metadata_read", "metadata_write", "deleted_read"}),
+    "contributor": frozenset({"pull", "push", "delete", "metadata_read", "metadata_write", "deleted_read"}),
+    "reader": frozenset({"pull", "metadata_read", "deleted_read"}),
     "acrpull": frozenset({"pull", "metadata_read"}),
     "acrpush": frozenset({"pull", "push", "metadata_read", "metadata_write"}),
     "acrdelete": frozenset({"delete"}),
@@ -213,10 +213,21 @@ class Manifest:
 
 @dataclass
 class Repository:
-    """Tags, each with its digest, and the manifests by digest."""
+    """Tags, each with its digest, and the manifests by digest.
+
+    Attributes:
+        quarantined: digests that no scanner has let pass.
+        locked: digests that may not be read.
+        behind: digests that have not come to the replica that answers.
+        deleted: tags that were deleted and can be restored, each with its digest.
+    """
 
     tags: dict[str, str] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
+    quarantined: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+    deleted: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -265,6 +276,9 @@ class Registry:
         refuses_password_form: answer 400 to a name and a password by POST, where False looks at them: in
             January 2022 it did, by a comment in containerd's authorizer.go.
         tasks_permitted: whether its subscription may build in it.
+        quarantine: whether an image is given out only when a scanner has let it pass.
+        soft_delete_days: for how long what is deleted can be restored; 0 where it is gone at once.
+        replicas: the other regions that it is in.
         blobs: content by digest.
     """
 
@@ -283,6 +297,9 @@ class Registry:
     data_endpoint: bool = False
     refuses_password_form: bool = False
     tasks_permitted: bool = True
+    quarantine: bool = False
+    soft_delete_days: int = 0
+    replicas: list[str] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
     location: str = "eastus"
     sku: str = "Premium"

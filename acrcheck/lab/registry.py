@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from acrcheck.azure.registry import MANIFEST_TYPES
 from acrcheck.clock import Clock
 from acrcheck.lab import tokens
 from acrcheck.lab.answers import (
@@ -29,7 +30,7 @@ from acrcheck.lab.answers import (
     http_date,
     without_body,
 )
-from acrcheck.lab.azure import Account, Azure, Registry, Repository, Source
+from acrcheck.lab.azure import Account, Azure, Manifest, Registry, Repository, Source
 from acrcheck.lab.blobs import ISSUER, READS, blob_link
 
 NULL_GUID = "00000000-0000-0000-0000-000000000000"
@@ -39,7 +40,16 @@ LINK_LIFETIME = timedelta(minutes=20)
 GRANTS = {"access_token", "access_token_refresh_token", "refresh_token"}
 ANONYMOUS = Account("", "", ["pull", "metadata_read"])
 UNAUTHORIZED = "authentication required, visit https://aka.ms/acr/authorization for more information."
+DISALLOWED = (
+    "The operation is disallowed on this registry, repository or image. View troubleshooting steps at "
+    "https://aka.ms/acr/faq/#why-does-my-pull-or-push-request-fail-with-disallowed-operation"
+)
 RESOURCE = re.compile(r"/v2/(?P<name>[a-z0-9][a-z0-9._/-]*)/(?P<kind>manifests|blobs|tags)/(?P<reference>.+)")
+KEPT = re.compile(
+    r"/acr/v1/(?P<deleted>_deleted/)?(?P<name>[a-z0-9][a-z0-9._/-]*)/_(?P<kind>tags|manifests)(?:/(?P<reference>.+))?"
+)
+"""What ACR says in its own API of what it keeps."""
+CREATED = "2026-01-05T08:00:00.0000000Z"
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 EXPOSED = ("Docker-Content-Digest", "WWW-Authenticate", "Link", "X-Ms-Correlation-Request-Id")
 STRICT = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
@@ -248,10 +258,8 @@ class RegistryFront:
         if path in {"/v2", "/v2/"}:
             self._authorize(azure, registry, request, None, correlation)
             return self._full(200, "{}", correlation)
-        if path == "/v2/_catalog":
-            wanted = Scope("registry", "catalog", "*")
-            self._authorize(azure, registry, request, wanted, correlation)
-            return self._catalog(registry, request, correlation)
+        if (listed := self._listed(azure, registry, request, correlation)) is not None:
+            return listed
         match = RESOURCE.fullmatch(path)
         if match is None:
             return answer(404, [("Server", "openresty"), http_date(self._clock.now())])
@@ -264,6 +272,28 @@ class RegistryFront:
         if self._backend is not None:
             return self._from_backend(self._backend, request, match, correlation)
         return self._resource(registry, request, match, correlation)
+
+    def _listed(
+        self, azure: Azure, registry: Registry, request: httpx.Request, correlation: str
+    ) -> httpx.Response | None:
+        """The catalog, and what ACR's own API says of what it keeps; None where neither is asked for."""
+        path = request.url.path
+        if path == "/v2/_catalog":
+            self._authorize(azure, registry, request, Scope("registry", "catalog", "*"), correlation)
+            return self._catalog(registry, request, correlation)
+        kept = KEPT.fullmatch(path) if request.method == "GET" else None
+        if kept is None:
+            return None
+        action = "deleted_read" if kept["deleted"] else "metadata_read"
+        self._authorize(azure, registry, request, Scope("repository", kept["name"], action), correlation)
+        name = kept["name"]
+        repository = registry.repositories.get(name)
+        if self._backend is not None:
+            repository = self._of_backend(self._backend, request, name)
+        if repository is None:
+            raise _name_unknown(name)
+        head = {"registry": registry.login_server, "imageName": name}
+        return self._full(200, compact({**head, **_attributes(repository, request, kept)}), correlation)
 
     def _catalog(self, registry: Registry, request: httpx.Request, correlation: str) -> httpx.Response:
         if self._backend is not None:
@@ -284,6 +314,21 @@ class RegistryFront:
         if match["kind"] == "manifests":
             raise _manifest_unknown(match["name"], match["reference"])
         raise _blob_unknown(match["reference"])
+
+    def _of_backend(self, backend: Handler, request: httpx.Request, name: str) -> Repository | None:
+        """Give the tags that a real registry has in a repository; None where it has none of that name."""
+        token = {"Authorization": request.headers["authorization"], "Accept": ", ".join(MANIFEST_TYPES)}
+        base = f"https://{self._login}/v2/{name}"
+        listed = backend(httpx.Request("GET", f"{base}/tags/list", headers=token))
+        if listed.status_code != httpx.codes.OK:
+            return None
+        found = Repository()
+        for tag in listed.json()["tags"] or ():
+            head = backend(httpx.Request("HEAD", f"{base}/manifests/{tag}", headers=token))
+            digest = head.headers.get("docker-content-digest", "")
+            found.tags[tag] = digest
+            found.manifests[digest] = Manifest(head.headers.get("content-type", ""), "")
+        return found
 
     def _dressed(self, response: httpx.Response, correlation: str) -> httpx.Response:
         """Somebody else's answer with the headers that go with every answer of the front."""
@@ -320,8 +365,12 @@ class RegistryFront:
     ) -> httpx.Response:
         digest = repository.tags.get(reference, reference)
         manifest = repository.manifests.get(digest)
-        if manifest is None:
+        tagged = digest != reference
+        hidden = digest in repository.behind or (tagged and digest in repository.quarantined)
+        if manifest is None or hidden:
             raise _manifest_unknown(name, reference)
+        if digest in repository.locked or digest in repository.quarantined:
+            raise RefusedError(405, "REGISTRY_DISALLOWED_OPERATION", DISALLOWED, {})
         headers = [
             ("Content-Type", manifest.media_type),
             ("Docker-Content-Digest", digest),
@@ -406,6 +455,54 @@ class RegistryFront:
             ("X-Content-Type-Options", "nosniff"),
             ("X-Ms-Correlation-Request-Id", correlation),
         ]
+
+
+def _attributes(repository: Repository, request: httpx.Request, kept: re.Match[str]) -> dict[str, Any]:
+    """What ACR's own API says of tags and manifests.
+
+    Sources: the recordings of azure-sdk-for-js sdk/containerregistry; of what is deleted, azure-cli
+    `acr/manifest.py`. Who may see what is deleted, and that a tag in quarantine is listed, is the lab's own choice.
+    """
+    name, reference = kept["name"], kept["reference"]
+    if kept["deleted"]:
+        gone = repository.deleted.items()
+        return {"tags": [{"tag": tag, "digest": digest, "deletedAt": CREATED} for tag, digest in gone]}
+    if kept["kind"] == "manifests":
+        if reference not in repository.manifests:
+            raise _manifest_unknown(name, str(reference))
+        return {"manifest": _manifest_attributes(repository, str(reference))}
+    tags = [_tag_attributes(tag, digest) for tag, digest in sorted(repository.tags.items())]
+    if reference is None:
+        count = request.url.params.get("n", "")
+        return {"tags": tags[: int(count) if count.isdigit() else None]}
+    for tag in tags:
+        if tag["name"] == reference:
+            return {"tag": tag}
+    raise RefusedError(404, "TAG_UNKNOWN", "the specified tag does not exist", {"name": reference})
+
+
+def _tag_attributes(tag: str, digest: str) -> dict[str, Any]:
+    times = {"createdTime": CREATED, "lastUpdateTime": CREATED}
+    return {"name": tag, "digest": digest, **times, "signed": False, "changeableAttributes": _switches()}
+
+
+def _manifest_attributes(repository: Repository, digest: str) -> dict[str, Any]:
+    tags = [tag for tag, tagged in repository.tags.items() if tagged == digest]
+    state = "Quarantined" if digest in repository.quarantined else "Passed"
+    switches = {**_switches(readable=digest not in repository.locked), "quarantineState": state}
+    media_type = repository.manifests[digest].media_type
+    times = {"createdTime": CREATED, "lastUpdateTime": CREATED}
+    return {
+        "digest": digest,
+        **times,
+        "mediaType": media_type,
+        "tags": tags,
+        "changeableAttributes": switches,
+    }
+
+
+def _switches(*, readable: bool = True) -> dict[str, bool]:
+    return {"deleteEnabled": True, "writeEnabled": True, "readEnabled": readable, "listEnabled": True}
 
 
 def _let_in(registry: Registry, request: httpx.Request, correlation: str) -> None:

@@ -3,10 +3,10 @@
 import json
 
 from acrcheck.lab import faults, images
-from acrcheck.lab.azure import Manifest
+from acrcheck.lab.azure import Manifest, RoleAssignment
 from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
-from acrcheck.lab.world import HOST, REPOSITORY, TAG, Canned, World
+from acrcheck.lab.world import HOST, OBJECT_ID, REGISTRY_ID, REPOSITORY, TAG, Canned, World
 
 LOCKED = Canned(
     405,
@@ -51,6 +51,37 @@ def _data_endpoint_unlinked(world: World) -> None:
     faults.rule("unresolved", world.registry.data_host)(world)
 
 
+pull_only = faults.roles(RoleAssignment(OBJECT_ID, "AcrPull", REGISTRY_ID))
+"""The identity may neither look at the registry in Azure, nor at what was deleted from it."""
+
+
+def _quarantined(world: World) -> None:
+    world.registry.quarantine = True
+    repository = world.registry.repositories[REPOSITORY]
+    repository.quarantined.append(repository.tags[TAG])
+
+
+def _by_digest(world: World) -> None:
+    faults.target(image=f"{HOST}/{REPOSITORY}@{world.registry.repositories[REPOSITORY].tags[TAG]}")(world)
+
+
+def _read_disabled(world: World) -> None:
+    repository = world.registry.repositories[REPOSITORY]
+    repository.locked.append(repository.tags[TAG])
+
+
+def _deleted(world: World) -> None:
+    world.registry.soft_delete_days = 7
+    repository = world.registry.repositories[REPOSITORY]
+    repository.deleted[TAG] = repository.tags.pop(TAG)
+
+
+def _behind(world: World) -> None:
+    world.registry.replicas.append("westeurope")
+    repository = world.registry.repositories[REPOSITORY]
+    repository.behind.append(repository.tags[TAG])
+
+
 def _corrupt(world: World) -> None:
     world.registry.blobs = {digest: bytes(len(content)) for digest, content in world.registry.blobs.items()}
 
@@ -90,6 +121,56 @@ SCENARIOS = (
         "the image may not be read",
         Faulty(faults.answers(f"{HOST}/v2/{REPOSITORY}/manifests/", LOCKED)),
         unmended=OWNERS,
+    ),
+    Scenario(
+        "image-read-disabled",
+        "image-locked",
+        "the image's readEnabled is false",
+        Faulty(_read_disabled),
+        unmended=OWNERS,
+    ),
+    Scenario(
+        "image-in-quarantine",
+        "image-in-quarantine",
+        "no scanner has let the image pass, and it is pulled by its tag",
+        Faulty(_quarantined),
+        unmended=OWNERS,
+    ),
+    Scenario(
+        "digest-in-quarantine",
+        "image-in-quarantine",
+        "no scanner has let the image pass, and it is pulled by its digest",
+        Faulty(_quarantined, _by_digest),
+        unmended=OWNERS,
+    ),
+    Scenario(
+        "tag-soft-deleted",
+        "tag-soft-deleted",
+        "the tag was deleted and can be restored, as the identity may see",
+        Faulty(_deleted),
+        unmended=OWNERS,
+    ),
+    Scenario(
+        "tag-deleted",
+        "tag-not-found",
+        "the tag was deleted and can be restored, as the identity may not see",
+        Faulty(_deleted, pull_only),
+        unmended=OWNERS,
+    ),
+    Scenario(
+        "replica-behind",
+        "replica-behind",
+        "the replica that answers lists the tag and lacks the manifest",
+        Faulty(_behind, pull_only),
+        among=("image-in-quarantine",),
+        unmended="time mends it",
+    ),
+    Scenario(
+        "replica-behind-read",
+        "replica-behind",
+        "the same, and the identity may see that there are replicas and no quarantine",
+        Faulty(_behind),
+        unmended="time mends it",
     ),
     Scenario(
         "not-an-image",

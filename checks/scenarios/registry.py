@@ -7,6 +7,8 @@ from acrcheck.lab.faults import Faulty
 from acrcheck.lab.scenario import Scenario
 from acrcheck.lab.world import HOST, ISSUER, REPOSITORY, TAG, Canned, Certificate, World
 
+from .image import pull_only
+
 PRIVATELINK = "labreg.privatelink.azurecr.io"
 NETWORK = "the network is not the cluster's to change"
 DENIED = ("firewall-ip-denied", "public-access-disabled", "private-endpoint-dns")
@@ -107,6 +109,13 @@ SCENARIOS = (
         "firewall-ip-denied",
         "the registry's firewall does not let the pods in",
         Faulty(faults.registry(ip_rules=["198.51.100.0/24"])),
+        mended_by=("allow",),
+    ),
+    Scenario(
+        "registry-firewall-unread",
+        "firewall-ip-denied",
+        "the same, and the identity may not see how the registry is set up",
+        Faulty(faults.registry(ip_rules=["198.51.100.0/24"]), pull_only),
         among=DENIED[1:],
         mended_by=("allow",),
     ),
@@ -115,6 +124,13 @@ SCENARIOS = (
         "public-access-disabled",
         "the registry takes private endpoints only",
         Faulty(faults.registry(public_network_access=False)),
+        unmended=NETWORK,
+    ),
+    Scenario(
+        "public-access-disabled-unread",
+        "public-access-disabled",
+        "the same, and the identity may not see how the registry is set up",
+        Faulty(faults.registry(public_network_access=False), pull_only),
         among=DENIED,
         unmended=NETWORK,
     ),

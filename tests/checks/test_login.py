@@ -18,9 +18,11 @@ from acrcheck.api import (
     Trouble,
     Vantage,
 )
+from acrcheck.azure.image import parse_image
 from acrcheck.azure.imds import Spoken
-from acrcheck.facts import AccessToken, Challenged, Identity, Login, Nmi, Nmis, OwnToken, Path
-from checks.login import CHECKS, login, own_pod, probe_pod, role_mode
+from acrcheck.facts import AccessToken, Identity, Image, Login, Manifest, Nmi, Nmis, OwnToken, Path
+from checks.login import CHECKS, login, own_pod, probe_pod
+from checks.settings import settings
 from tests.checks.looking import (
     CLIENT_ID,
     NAMESPACE,
@@ -103,28 +105,68 @@ REGISTRY_ID = "/subscriptions/0b1f/resourceGroups/g/providers/Microsoft.Containe
 LISTED = http(200, json.dumps({"value": [{"id": "/x"}, {"id": REGISTRY_ID}]}))
 
 
-def registry(mode: str, login_server: str = HOST) -> Response:
+def registry(mode: str = "", login_server: str = HOST, **properties: Any) -> Response:
     """A registry, as ARM gives it."""
-    properties = {"loginServer": login_server, "roleAssignmentMode": mode}
-    return http(200, json.dumps({"properties": properties}))
+    told = {"loginServer": login_server, "roleAssignmentMode": mode, **properties}
+    return http(200, json.dumps({"location": "eastus", "properties": told}))
 
 
-def reading_mode(*answers: Reply, host: str = HOST, granted: bool = False) -> Looking[None]:
-    """Ask for the mode of a registry that did not let the identity pull."""
-    given = Spoken("nmi", status=200, token="<jwt:1>", claims=CLAIMS)
-    at = Path("coderd-1", NODE, EXEC, host, identity=True, tokens=OwnToken(EXEC, given, given, CLAIMS))
-    tokens = Each(((at.subject, AccessToken("<jwt:a>", frozenset({"pull"}))),) if granted else ())
+def reading(*answers: Reply, host: str = HOST, granted: bool = False, given: bool = False) -> Looking[None]:
+    """Ask how a registry is set up that did not let the identity pull, or does not give it its image."""
+    spoken = Spoken("nmi", status=200, token="<jwt:1>", claims=CLAIMS)
+    image = parse_image(f"{host}/coder/envbox:1.44")
+    own = OwnToken(EXEC, spoken, spoken, CLAIMS)
+    at = Path("coderd-1", NODE, EXEC, host, identity=True, tokens=own, image=image)
+    tokens = Each(((at.as_identity, AccessToken("<jwt:a>", frozenset({"pull"}))),) if granted else ())
+    images = Each(((at.as_identity, Manifest("sha256:m", (), ())),) if given else ())
     logins = Each((of(pod(), Login((SUBSCRIPTION,))),))
-    return role_mode(at, Challenged(host, ""), tokens, logins, wire(*answers), Target())
+    wanted = Image(str(image), ("coderd",), image)
+    return settings(at, tokens, images, logins, Each(((wanted.subject, wanted),)), wire(*answers), Target())
 
 
+def policies(**status: Any) -> Response:
+    """A registry with these policies."""
+    return registry(policies={f"{name}Policy": told for name, told in status.items()})
+
+
+def regions(*names: str) -> Response:
+    """The replications of a registry."""
+    ready = {"status": {"displayStatus": "Ready"}}
+    return http(200, json.dumps({"value": [{"location": name, "properties": ready} for name in names]}))
+
+
+ON, OFF = {"status": "enabled", "retentionDays": 7}, {"status": "disabled"}
+DENYING = {"defaultAction": "Deny", "ipRules": [{"value": "198.51.100.0/24"}]}
+APPROVED = [{"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}}]
 CASES: dict[tuple[str, str], Case] = {
-    ("registry-role-mode", "role-mode-abac"): lambda: reading_mode(
-        LISTED, registry("AbacRepositoryPermissions")
+    ("registry-settings", "role-mode-abac"): lambda: reading(LISTED, registry("AbacRepositoryPermissions")),
+    ("registry-settings", "role-mode-legacy"): lambda: reading(LISTED, registry("LegacyRegistryPermissions")),
+    ("registry-settings", "registry-public-access-off"): lambda: reading(
+        LISTED, registry(publicNetworkAccess="Disabled", networkRuleSet=DENYING)
     ),
-    ("registry-role-mode", "role-mode-legacy"): lambda: reading_mode(
-        LISTED, registry("LegacyRegistryPermissions")
+    ("registry-settings", "registry-firewall-on"): lambda: reading(LISTED, registry(networkRuleSet=DENYING)),
+    ("registry-settings", "registry-endpoints-approved"): lambda: reading(
+        LISTED, registry(privateEndpointConnections=APPROVED)
     ),
+    ("registry-settings", "registry-without-endpoint"): lambda: reading(
+        LISTED, registry(privateEndpointConnections=[])
+    ),
+    ("registry-settings", "registry-quarantine-on"): lambda: reading(
+        LISTED, policies(quarantine=ON), EMPTY, granted=True
+    ),
+    ("registry-settings", "registry-quarantine-off"): lambda: reading(
+        LISTED, policies(quarantine=OFF), EMPTY, granted=True
+    ),
+    ("registry-settings", "registry-soft-delete-on"): lambda: reading(
+        LISTED, policies(softDelete=ON), EMPTY, granted=True
+    ),
+    ("registry-settings", "registry-soft-delete-off"): lambda: reading(
+        LISTED, policies(softDelete=OFF), EMPTY, granted=True
+    ),
+    ("registry-settings", "registry-replicated"): lambda: reading(
+        LISTED, registry(), regions("eastus", "westeurope"), granted=True
+    ),
+    ("registry-settings", "registry-in-one-region"): lambda: reading(LISTED, registry(), EMPTY, granted=True),
     ("login", "no-subscriptions"): lambda: ask(EMPTY),
     ("login", "arm-refused"): lambda: ask(DENIED),
     ("login", "arm-answer-not-json"): lambda: ask(PAGE),
@@ -393,19 +435,37 @@ def test_the_own_pod_asks_for_the_identity_that_is_known() -> None:
         (EMPTY,),
         (PAGE,),
         (LISTED, DENIED),
-        (LISTED, registry("Unheard")),
         (LISTED, registry("AbacRepositoryPermissions", "other.azurecr.io")),
     ],
 )
 def test_a_mode_that_may_not_be_read_is_not_guessed(answers: tuple[Reply, ...]) -> None:
     """Most identities may not; that is no fault."""
     with pytest.raises(NotApplicableError, match="no subscription shows the registry"):
-        look(reading_mode(*answers))
+        look(reading(*answers))
 
 
-def test_the_mode_is_asked_for_only_where_the_registry_refuses() -> None:
+def test_the_settings_are_asked_for_only_where_the_registry_refuses() -> None:
     """And only of an Azure registry."""
     with pytest.raises(NotApplicableError, match="lets the identity pull"):
-        look(reading_mode(granted=True))
+        look(reading(granted=True, given=True))
     with pytest.raises(NotApplicableError, match="is not asked with a token"):
-        look(reading_mode(host="harbor.example"))
+        look(reading(host="harbor.example"))
+
+
+def test_a_mode_that_is_new_is_not_told() -> None:
+    """Nor is a policy whose state is no known one."""
+    assert look(reading(LISTED, registry("Unheard")))[0] == []
+    assert look(reading(LISTED, policies(quarantine={"status": "x"}), DENIED, granted=True))[0] == []
+
+
+def test_what_a_firewall_lets_in_is_named_in_part() -> None:
+    """A registry may have two hundred rules."""
+    rules = [{"value": f"198.51.100.{number}"} for number in range(8)]
+    seen, _ = look(reading(LISTED, registry(networkRuleSet={"defaultAction": "Deny", "ipRules": rules})))
+    assert seen[0].values["rules"].endswith("198.51.100.4 and 3 more")
+
+
+def test_regions_that_may_not_be_read_are_not_told() -> None:
+    """A refusal says nothing of the number of replicas."""
+    seen, _ = look(reading(LISTED, registry(), DENIED, granted=True))
+    assert seen == []

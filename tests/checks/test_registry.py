@@ -54,6 +54,7 @@ from checks.blobs import config, layer
 from checks.manifests import manifest
 from checks.pull import paths
 from checks.registry import CHECKS, access, challenge, claims, dns, exchange, routes, tcp, tls
+from checks.tags import tag
 from tests.checks.looking import (
     CLIENT_ID,
     NAMESPACE,
@@ -67,6 +68,7 @@ from tests.checks.looking import (
     deployment,
     each,
     http,
+    ids,
     known,
     look,
     of,
@@ -423,6 +425,71 @@ CASES |= {
     ("registry-layer", "data-endpoint-not-private"): lambda: downloading(
         moved(STORAGE), blob(), Resolved(("20.60.1.1",)), step=layer, at=PRIVATE
     ),
+}
+
+
+MAY_LIST = AccessToken("<jwt:a>", frozenset({"pull", "metadata_read"}))
+KEPT = f"sha256:{'a' * 64}"
+NO_SUCH, DISALLOWED = errors(404, "MANIFEST_UNKNOWN"), errors(405, "REGISTRY_DISALLOWED_OPERATION")
+NO_TAGS = http(200, '{"tags": null}')
+MAY_SEE_DELETED = granting("deleted_read")
+
+
+def keeping(
+    *answers: Reply,
+    image: ImageReference = IMAGE,
+    token: AccessToken = MAY_LIST,
+    credentials: tuple[Credential, ...] = (),
+    found_images: Each[Manifest] | None = None,
+) -> Looking[Any]:
+    """Ask what the registry keeps of an image."""
+    way = route(image, *credentials)
+    asked = on_path(Challenged(HOST, REALM)), on_path(RefreshToken("<jwt:r>"))
+    return tag(way, holding(way, token), found_images or Each(), *asked, wire(*answers), CLOCK)
+
+
+def kept_tag(digest: str = KEPT) -> Response:
+    """What the registry says of a tag."""
+    told = {"name": "1.44", "digest": digest, "lastUpdateTime": "2026-11-25T10:00:00Z"}
+    return http(200, json.dumps({"registry": HOST, "imageName": "coder/envbox", "tag": told}))
+
+
+def kept_manifest(**attributes: Any) -> Response:
+    """What the registry says of a manifest."""
+    return http(200, json.dumps({"manifest": {"digest": KEPT, "changeableAttributes": attributes}}))
+
+
+def deleted(*tags: str) -> Response:
+    """What was deleted and can be restored."""
+    gone = [{"tag": name, "digest": KEPT, "deletedAt": "2026-11-24T10:00:00Z"} for name in tags]
+    return http(200, json.dumps({"tags": gone}))
+
+
+OF_DIGEST = parse_image(f"{HOST}/coder/envbox:1.44@{KEPT}")
+CASES |= {
+    ("registry-tag", kind): partial(keeping, *answers, image=image)
+    for kind, image, answers in (
+        (
+            "manifest-quarantined",
+            IMAGE,
+            (NO_SUCH, kept_tag(), kept_manifest(quarantineState="Quarantined")),
+        ),
+        ("manifest-listed-not-given", IMAGE, (NO_SUCH, kept_tag(), kept_manifest(quarantineState="Passed"))),
+        ("manifest-read-disabled", IMAGE, (DISALLOWED, kept_tag(), kept_manifest(readEnabled=False))),
+        ("tag-not-listed", IMAGE, (NO_SUCH, NO_SUCH, MAY_SEE_DELETED, NO_TAGS, NO_TAGS)),
+        ("tag-soft-deleted", IMAGE, (NO_SUCH, NO_SUCH, MAY_SEE_DELETED, deleted("1.43", "1.44"), NO_TAGS)),
+        ("deleted-tags-not-asked", IMAGE, (NO_SUCH, NO_SUCH, granting("pull"), NO_TAGS)),
+        (
+            "tags-newest",
+            IMAGE,
+            (NO_SUCH, NO_SUCH, errors(401), http(200, '{"tags": [{"name": "1.43"}, {"name": 5}]}')),
+        ),
+        (
+            "tag-has-other-digest",
+            OF_DIGEST,
+            (NO_SUCH, kept_tag(f"sha256:{'b' * 64}"), NO_SUCH, errors(401), NO_TAGS),
+        ),
+    )
 }
 
 
@@ -1167,3 +1234,55 @@ def test_what_only_azure_itself_knows_of_a_refused_credential_is_said(who: Crede
 def test_a_private_registry_has_its_layers_at_private_addresses(answer: Reply, seen: list[str]) -> None:
     """A name that does not resolve there has none; one that could not be asked for says nothing."""
     assert sight(downloading(moved(STORAGE), blob(), answer, step=layer, at=PRIVATE))[1:] == seen
+
+
+def test_a_state_of_quarantine_is_read_of_the_tag_too() -> None:
+    """Of some registries the tag says it and the manifest does not; what has passed is not in quarantine."""
+    told = {"name": "1.44", "digest": KEPT, "quarantineState": "Failed"}
+    seen, _ = look(keeping(NO_SUCH, http(200, json.dumps({"tag": told})), kept_manifest()))
+    assert [(item.id, item.values["state"]) for item in seen] == [("manifest-quarantined", "Failed")]
+    seen, _ = look(keeping(DISALLOWED, kept_tag(), kept_manifest(quarantineState="Passed")))
+    assert ids(seen) == []
+
+
+def test_a_digest_that_the_registry_lists_and_does_not_give_is_told() -> None:
+    """Without a tag the manifest's own entry says it."""
+    seen, _ = look(keeping(NO_SUCH, kept_manifest(), image=parse_image(f"{HOST}/coder/envbox@{KEPT}")))
+    assert ids(seen) == ["manifest-listed-not-given"]
+    assert seen[0].values["changed"] == "at a time that it does not say"
+
+
+def test_what_the_registry_keeps_is_asked_only_where_it_denies_the_image() -> None:
+    """Not where it gives it, nor where it is not Azure's, nor without the right to list."""
+    way = route(IMAGE)
+    held = Each(((way.subject, Manifest(KEPT, (), ())),))
+    for looking in (
+        keeping(found_images=held),
+        keeping(http(200, "")),
+        keeping(Failure(Trouble.CONNECT_TIMEOUT)),
+        keeping(NO_SUCH, token=HANDLE),
+        tag(
+            route(IMAGE, host="harbor.example"),
+            holding(route(IMAGE, host="harbor.example"), MAY_LIST),
+            Each(),
+            Each(),
+            Each(),
+            wire(),
+            CLOCK,
+        ),
+    ):
+        with pytest.raises(NotApplicableError):
+            look(looking)
+
+
+@pytest.mark.parametrize("answer", [http(500, "x"), Failure(Trouble.UNREACHABLE, "no route"), errors(403)])
+def test_where_the_registry_does_not_say_what_it_keeps_that_is_unknown(answer: Reply) -> None:
+    """A refusal or no answer to that question says nothing of the tag."""
+    with pytest.raises(CannotLookError):
+        look(keeping(NO_SUCH, answer, answer, answer))
+
+
+def test_what_was_deleted_is_asked_for_the_identity_alone() -> None:
+    """Stored credentials are for pulls: no token for more is asked for with them."""
+    seen, _ = look(keeping(NO_SUCH, NO_SUCH, NO_TAGS, credentials=(SCOPED,)))
+    assert ids(seen) == ["tag-not-listed"]

@@ -147,6 +147,17 @@ UNSTAGED = {
         "test_kubelet_pull stages pulls of its own, and looks at what the API server was asked",
     ),
     "abac-read": "the identity of the test cluster has roles on the registry alone",
+    **dict.fromkeys(
+        (
+            *("image-read-disabled", "image-in-quarantine", "digest-in-quarantine", "tag-soft-deleted"),
+            *("tag-deleted", "replica-behind", "replica-behind-read"),
+        ),
+        "the registry behind the simulated front knows no locks, no quarantine and nothing that is deleted",
+    ),
+    **dict.fromkeys(
+        ("registry-firewall-unread", "public-access-disabled-unread"),
+        "the same where the settings may be read is staged",
+    ),
     "healthy-from-here": "the machine that asks trusts and resolves nothing of the test cluster's Azure",
     "healthy-on-chosen-node": "test_probe stages such pods, and looks at what the API server was asked",
     "healthy-ten-replicas": "the machine is too small for ten pods beside all others",

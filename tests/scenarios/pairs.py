@@ -137,6 +137,27 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     ("without a subscription nothing shows the registry's mode", ("abac-read",), ("no-subscription",)),
     (
+        "the tag is pushed anew, and leads to another manifest than the one that is held back",
+        ("platform-missing",),
+        ("image-in-quarantine", "replica-behind", "replica-behind-read"),
+    ),
+    (
+        "the identity may not see any more what was deleted, and a tag that is gone is not behind",
+        ("tag-soft-deleted",),
+        ("replica-behind",),
+    ),
+    (
+        "without metadata_read the registry does not say what it keeps",
+        (
+            "image-in-quarantine",
+            "digest-in-quarantine",
+            "tag-soft-deleted",
+            "replica-behind",
+            "replica-behind-read",
+        ),
+        ("no-metadata-read",),
+    ),
+    (
         "the private address makes it the way to a private endpoint",
         ("all-egress-blocked",),
         ("privatelink-name",),

@@ -30,7 +30,7 @@ FLOORS: dict[str, float] = {
     "nodes": 94,
     "pods": 18,
     "pods of other namespaces": 98,
-    "pods/exec": 58,
+    "pods/exec": 56,
     "pods/log": 100,
     "poddisruptionbudgets.policy": 97,
     "replicasets.apps": 97,

@@ -87,7 +87,7 @@ def test_a_stale_node_differs_from_its_neighbour() -> None:
     [
         ("rbac", "AcrPull", PULL),
         ("rbac", "AcrPush", {"pull", "push", "metadata_read", "metadata_write"}),
-        ("rbac", "Reader", PULL),
+        ("rbac", "Reader", PULL | {"deleted_read"}),
         ("rbac", "Container Registry Repository Reader", set()),
         ("abac", "AcrPull", set()),
         ("abac", "Owner", set()),
