@@ -91,7 +91,7 @@ CANNED = "nobody gives this answer on the way to the registry of a workload whos
 CLOCK = "the operator's clock is the machine's"
 IMAGES = "no image of the test cluster has these programs and no others"
 KINDS = "no stage has a workload that is not Coder's, or an autoscaler"
-CODER = "no stage has a Coder that answers; the installed command asks one on a socket without a cluster"
+WORKSPACES = "no stage has a workspace, or Coder v2; a Coder that answers is staged beside a control plane"
 MACHINES = "needs a node whose disk, program, or DNS server is another one"
 EVENTS = "the API server of the test cluster keeps its events for an hour"
 RELEASES = "test_values stages Helm's values and releases, and applies what is printed"
@@ -264,24 +264,12 @@ UNSTAGED = {
     ),
     **dict.fromkeys(
         (
-            "coder-api",
             "coder-workspaces",
             "coder-v2",
-            "coder-flag-off",
-            "coder-flag-unknown",
-            "coder-tags-stale",
-            "coder-registry-missing",
-            "coder-registry-wrong-host",
-            "coder-registry-with-scheme",
             "coder-static-credentials",
             "workspace-tag-not-found",
-            "coder-token-expired",
-            "coder-role-too-low",
-            "coder-url-is-v2",
-            "coder-login-page",
-            "coder-self-signed",
         ),
-        CODER,
+        WORKSPACES,
     ),
     **dict.fromkeys(
         (

@@ -86,7 +86,14 @@ class Product:
         _python(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel)
         return cls(environment / "bin" / "acrcheck", folder)
 
-    def run(self, cluster: Cluster, name: str, *flags: str, kubeconfig: Path | None = None) -> Run:
+    def run(
+        self,
+        cluster: Cluster,
+        name: str,
+        *flags: str,
+        kubeconfig: Path | None = None,
+        trusted: Path | None = None,
+    ) -> Run:
         """Run `acrcheck run` once, for the report in both forms and all its details.
 
         Args:
@@ -94,12 +101,13 @@ class Product:
             name: of this run, for its files.
             flags: as an operator would type them.
             kubeconfig: the operator's; the administrator's when not given.
+            trusted: whom the operator's machine trusts, where it is not the usual ones.
         """
         text, tape = self.folder / f"{name}.txt", self.folder / f"{name}.tape"
         text.unlink(missing_ok=True)
         reports = ("--report", f"text={text}", "--report", f"tape={tape}")
         argv = self.command(cluster, *flags, "-vv", "-o", "json", *reports, kubeconfig=kubeconfig)
-        done = self.call(cluster, *argv[1:])
+        done = self.call(cluster, *argv[1:], trusted=trusted)
         said = text.read_text() if text.exists() else ""
         return Run(argv, done.returncode, done.stdout, done.stderr, said, tape)
 
@@ -112,9 +120,10 @@ class Product:
         environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
         return capture((str(self.program), *arguments), None, LIMIT, environment)
 
-    def call(self, cluster: Cluster, *arguments: str) -> Completed:
+    def call(self, cluster: Cluster, *arguments: str, trusted: Path | None = None) -> Completed:
         """Run any of its commands."""
-        return capture((str(self.program), *arguments), None, LIMIT, operator(cluster))
+        more = {"SSL_CERT_FILE": str(trusted)} if trusted else {}
+        return capture((str(self.program), *arguments), None, LIMIT, operator(cluster) | more)
 
     def interrupted(self, cluster: Cluster, *flags: str, when: str) -> Completed:
         """Begin a run and send it Ctrl-C as soon as a pod carries this label."""

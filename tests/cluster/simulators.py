@@ -1,7 +1,7 @@
 """The simulated Azure on sockets: one process beside the control plane, one on each node.
 
-`python -m tests.cluster.simulators azure STATE` serves ARM, Entra and the registry on 443, and the Helm
-repository; `… node STATE NAME` serves the node's metadata service and what stands behind its NMI.
+`python -m tests.cluster.simulators azure STATE` serves ARM, Entra and the registry on 443, the Helm repository, and
+Coder's API; `… node STATE NAME` serves the node's metadata service and what stands behind its NMI.
 """
 
 import json
@@ -11,6 +11,7 @@ import ssl
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,7 +30,7 @@ from acrcheck.lab.nmi import Nmi, Settings
 from acrcheck.lab.path import giving
 from acrcheck.lab.rsa import RsaSigner
 from acrcheck.lab.serve import Server, forward_to
-from tests.cluster import azure, front
+from tests.cluster import azure, coders, front
 from tests.cluster.layout import BACKEND_PORT, HELM_REPOSITORY_PORT, IMDS, NMI_PORT, Layout
 from tests.cluster.minted import Minting
 from tests.cluster.running import push_token
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def serve_azure(layout: Layout) -> None:
-    """ARM, Entra and the registries by their real names, and the Helm repository in plain HTTP."""
+    """ARM, Entra and the registries by their real names, Coder's API, and the Helm repository in plain HTTP."""
     signer = RsaSigner((layout.state / "tokens.key").read_bytes(), (layout.state / "tokens.crt").read_bytes())
     backend = Shelves(layout, forward_to(f"http://{layout.address}:{BACKEND_PORT}"))
     hosts = PublicHosts(StateFile(layout.azure_state), SystemClock(), signer, backend)
@@ -60,7 +61,9 @@ def serve_azure(layout: Layout) -> None:
     charts.mkdir(exist_ok=True)
     files = partial(SimpleHTTPRequestHandler, directory=str(charts))
     repository = ThreadingHTTPServer((layout.address, HELM_REPOSITORY_PORT), files)
-    with Server(handler, EVERY_ADDRESS, 443, certificates(layout)):
+    with ExitStack() as until:
+        until.enter_context(Server(handler, EVERY_ADDRESS, 443, certificates(layout)))
+        coders.serve(layout, until)
         repository.serve_forever()
 
 

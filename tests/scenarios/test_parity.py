@@ -2,11 +2,16 @@
 
 from acrcheck.catalogue import builtin_dir
 from acrcheck.lab.scenario import load_scenarios
+from tests.cluster.coders import PORTS
 from tests.cluster.parity import TWINS, UNSTAGED
 from tests.cluster.scenarios import ALL
 from tests.cluster.worlds import ALTERED, SEEN
 
-STAGED = {*(twin.scenario for twin in TWINS.values()), *(world.scenario for world in (*SEEN, *ALTERED))}
+STAGED = {
+    *(twin.scenario for twin in TWINS.values()),
+    *(world.scenario for world in (*SEEN, *ALTERED)),
+    *PORTS,
+}
 
 
 def test_every_scenario_of_a_run_is_staged_or_has_a_reason() -> None:
