@@ -45,7 +45,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
 @pytest.fixture(scope="session")
 def played(cluster: Cluster, product: Product, request: pytest.FixtureRequest) -> Played:
     """Every scenario that a selected test needs, played once."""
-    known = {HEALTHY, *(world.name for world in (*scenarios.ALL, *worlds.SEEN, *worlds.ALTERED))}
+    seen = (world.name for world in worlds.SEEN)
+    altered = (world.name for world in worlds.ALTERED)
+    known = {HEALTHY, *(scenario.name for scenario in scenarios.ALL), *seen, *altered}
     wanted: set[str] = set()
     for item in request.session.items:
         if "played" in getattr(item, "fixturenames", ()):

@@ -90,7 +90,8 @@ PULLED = "test_pulls stages a pull that fails for it, beside pods that are well,
 CANNED = "nobody gives this answer on the way to the registry of a workload whose image is there"
 CLOCK = "the operator's clock is the machine's"
 IMAGES = "no image of the test cluster has these programs and no others"
-KINDS = "no stage has a workload that is not Coder's, or an autoscaler"
+KINDS = "each kind is staged when it is well and when it lacks the label; what else breaks, Coder's Deployment shows"
+AUTOSCALED = "no stage has an autoscaler"
 WORKSPACES = "no stage has a workspace, or Coder v2; a Coder that answers is staged beside a control plane"
 MACHINES = "needs a node whose disk, program, or DNS server is another one"
 EVENTS = "the API server of the test cluster keeps its events for an hour"
@@ -229,19 +230,9 @@ UNSTAGED = {
     ),
     **dict.fromkeys(
         (
-            "deployment",
-            "statefulset",
-            "daemonset",
-            "job",
             "cronjob",
-            "bare-pod",
             "named-by-pod",
-            "autoscaled",
-            "statefulset-label-missing",
-            "daemonset-label-missing",
-            "job-label-missing",
             "cronjob-label-missing",
-            "bare-pod-label-missing",
             "bare-pod-label-wrong-case",
             "job-label-wrong-case",
             "cronjob-label-wrong-case",
@@ -262,6 +253,7 @@ UNSTAGED = {
         ),
         KINDS,
     ),
+    "autoscaled": AUTOSCALED,
     **dict.fromkeys(
         (
             "coder-workspaces",

@@ -8,7 +8,11 @@ from tests.cluster.product import Run
 from tests.cluster.running import say
 from tests.cluster.worlds import ALTERED, SEEN
 
-ALL = {**TWINS, **{world.name: Twin(world.scenario, world.as_staged) for world in (*SEEN, *ALTERED)}}
+ALL = {
+    **TWINS,
+    **{world.name: Twin(world.scenario, world.as_staged, world.other_size) for world in SEEN},
+    **{world.name: Twin(world.scenario, world.as_staged) for world in ALTERED},
+}
 
 
 @pytest.mark.parametrize("name", ALL)

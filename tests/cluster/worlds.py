@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from acrcheck.lab import faults
+from acrcheck.cluster import reader as resources
+from acrcheck.lab import faults, objects
 from acrcheck.lab.azure import Azure, RoleAssignment
 from acrcheck.lab.faults import Fault
+from acrcheck.lab.world import ALL_TOOLS, NAMESPACE, World
 from tests.cluster import azure, manifests
 from tests.cluster.layout import AZURE
 from tests.cluster.parity import by_hand, no_image
@@ -36,6 +38,7 @@ class Seen:
         flags: of the run, beside the namespace.
         as_staged: what makes the lab's world like the stage in what is not broken.
         limited: whether the run is that of the operator whom the stage made.
+        other_size: why the number of pods differs; then only the kinds of statuses must agree.
     """
 
     scenario: str
@@ -43,6 +46,7 @@ class Seen:
     flags: Callable[[Place], tuple[str, ...]] = lambda _: ()
     as_staged: tuple[Fault, ...] = (by_hand, no_image)
     limited: bool = False
+    other_size: str = ""
 
     @property
     def name(self) -> str:
@@ -177,6 +181,95 @@ def excepted(place: Place) -> None:
     place.make(manifests.azure_pod_identity_exception(place.namespace, "coderd-exception", {"app": "coderd"}))
 
 
+# -- other kinds of workload -------------------------------------------------------------------------------
+
+
+def of(kind: str, *, labelled: bool = True) -> Act:
+    """Objects for the label, and pods of a workload of this kind, with the label or without."""
+
+    def stage(place: Place) -> None:
+        place.make_identity()
+        place.bind()
+        item = objects.worker(
+            kind, place.namespace, "worker", manifests.AZ_IMAGE, place.labels if labelled else {}
+        )
+        spec = item["spec"] if kind == "Pod" else item["spec"]["template"]["spec"]
+        spec["terminationGracePeriodSeconds"] = 1
+        spec["containers"][0]["command"] = ["sleep", "infinity"]
+        place.make(item)
+        number = 1 if kind == "Pod" else 2
+        ready = "{range .items[*]}{.status.containerStatuses[0].ready} {end}"
+        words = ("get", "pods", "-l", "app=worker", "-o", f"jsonpath={ready}")
+        place.cluster.wait("the pods", lambda: place.kubectl(*words).split() == number * ["true"])
+
+    return stage
+
+
+def named(kind: str) -> Callable[[Place], tuple[str, ...]]:
+    """The run is told of the workload and of the image that is there."""
+    return lambda _: ("--workload", f"{kind.lower()}/worker", "--image", TAG)
+
+
+def named_with_identity(kind: str) -> Callable[[Place], tuple[str, ...]]:
+    """The same, and which identity it must get."""
+    return lambda place: (*named(kind)(place), "--identity-client-id", place.identity.client_id)
+
+
+def of_public_image(world: World) -> None:
+    """The lab's worker is of the image that is staged, with its programs."""
+    world.tools[manifests.AZ_IMAGE] = ALL_TOOLS
+    for resource in (resources.PODS, *MADE_OF_TEMPLATES):
+        for item in world.kubernetes.items(resource, NAMESPACE):
+            spec = item["spec"] if resource is resources.PODS else item["spec"]["template"]["spec"]
+            for container in spec["containers"]:
+                if container["name"] == "worker":
+                    container["image"] = manifests.AZ_IMAGE
+    faults.settle(world)
+
+
+MADE_OF_TEMPLATES = (
+    resources.DEPLOYMENTS,
+    resources.REPLICASETS,
+    resources.STATEFULSETS,
+    resources.DAEMONSETS,
+    resources.JOBS,
+)
+TWO_NODES = "the lab has a third node"
+KINDS = (
+    Seen("deployment", of("Deployment", labelled=False), named("Deployment"), (of_public_image,)),
+    *(
+        Seen(
+            scenario,
+            of(kind),
+            named(kind),
+            (of_public_image,),
+            other_size=TWO_NODES if kind == "DaemonSet" else "",
+        )
+        for scenario, kind in (
+            ("statefulset", "StatefulSet"),
+            ("daemonset", "DaemonSet"),
+            ("job", "Job"),
+            ("bare-pod", "Pod"),
+        )
+    ),
+    *(
+        Seen(
+            scenario,
+            of(kind, labelled=False),
+            named_with_identity(kind),
+            (of_public_image,),
+            other_size=TWO_NODES if kind == "DaemonSet" else "",
+        )
+        for scenario, kind in (
+            ("statefulset-label-missing", "StatefulSet"),
+            ("daemonset-label-missing", "DaemonSet"),
+            ("job-label-missing", "Job"),
+            ("bare-pod-label-missing", "Pod"),
+        )
+    ),
+)
+
+
 # -- Azure, and the operator -------------------------------------------------------------------------------
 
 
@@ -225,7 +318,8 @@ def _within(place: Place, rule: manifests.Json) -> None:
     )
 
 
-SEEN = (
+SEEN: tuple[Seen, ...] = (
+    *KINDS,
     Seen("healthy-one-replica", lambda place: place.healthy(), tell_image, (by_hand,)),
     Seen("label-missing-old-chart", old_chart, as_staged=(no_image,)),
     Seen("label-empty", lambda place: labelled_with(place, {LABEL: ""})),
@@ -357,7 +451,7 @@ def silent(state: Azure, _: str) -> None:
     state.nodes[1].imds = "silent"
 
 
-ALTERED = (
+ALTERED: tuple[Altered, ...] = (
     Altered("healthy-by-hand", lambda _, __: None),
     Altered("abac-ignores-acrpull", abac),
     Altered("healthy-abac", reader),
