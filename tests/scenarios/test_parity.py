@@ -5,12 +5,14 @@ from acrcheck.lab.scenario import load_scenarios
 from tests.cluster.coders import PORTS
 from tests.cluster.parity import TWINS, UNSTAGED
 from tests.cluster.scenarios import ALL
+from tests.cluster.upgrades import GATES
 from tests.cluster.worlds import ALTERED, SEEN
 
 STAGED = {
     *(twin.scenario for twin in TWINS.values()),
     *(world.scenario for world in (*SEEN, *ALTERED)),
     *PORTS,
+    *(gate.scenario for gate in GATES),
 }
 
 
