@@ -26,7 +26,7 @@ def load(path: str, environ: Mapping[str, str], kinds: Mapping[str, type]) -> tu
     place = Path(path).expanduser() if path else default_path(environ)
     if not path and not place.is_file():
         return place, {}
-    values = _read(place)
+    values = read_toml(place)
     for key, value in values.items():
         if key not in kinds:
             near = difflib.get_close_matches(key, kinds, n=3)
@@ -45,16 +45,19 @@ def load(path: str, environ: Mapping[str, str], kinds: Mapping[str, type]) -> tu
     return place, values
 
 
-def _read(place: Path) -> dict[str, Any]:
+def read_toml(place: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises UsageError for one that cannot be read, or is none."""
     try:
         return tomllib.loads(place.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
-            f"{place} cannot be read: {error.strerror}", input=str(place), expected="a readable TOML file"
+            f"{place} cannot be read: {error.strerror}",
+            input=str(place),
+            expected="a TOML file that can be read",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{place} is no TOML: {error}", input=str(place), expected='lines like: namespace = "coder"'
+            f"{place} is no TOML: {error}", input=str(place), expected='TOML: lines like key = "value"'
         ) from None
 
 

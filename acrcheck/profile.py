@@ -4,7 +4,6 @@ A profile may extend another: what it says itself comes on top.
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import field
 from datetime import date, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acrcheck.catalogue import Checks, line_of
+from acrcheck.config import read_toml
 from acrcheck.errors import UsageError
 from acrcheck.late import dataclass
 from acrcheck.model import Level, Waiver
@@ -82,7 +82,7 @@ def _load(
             input=name,
             expected="profiles that extend each other in one direction",
         )
-    reader = _Reader(place, _parsed(place), checks)
+    reader = _Reader(place, read_toml(place), checks)
     base = Profile(name="")
     extends = reader.text("extends")
     if extends:
@@ -103,19 +103,6 @@ def _place(name: str, folder: Path, beside: Path | None) -> Path:
         return folder / FOLDER / f"{name}.toml"
     path = Path(name).expanduser()
     return path if beside is None or path.is_absolute() else beside / path
-
-
-def _parsed(place: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(place.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"profile {place} cannot be read: {error.strerror}", input=str(place), expected="a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"profile {place} is no TOML: {error}", input=str(place), expected="a TOML file"
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)

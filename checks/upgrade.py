@@ -60,7 +60,7 @@ from .label import LABEL
 from .manifests import need_token
 from .objects import mapping, mappings, moment, name, number, text, texts
 from .trial import LEAVE, may_host, operating_system, pool_of
-from .workload import CHART
+from .workload import CHART, release_of
 
 TO = note("upgrade-planned", "from chart {current} to {version}, images {images}")
 POD_NOT_NOW = fail("upgrade-pod-not-well", "pod {pod} is not well now, before anything is changed: {what}")
@@ -140,6 +140,8 @@ BUDGET = warn(
     "PodDisruptionBudget {budget} allows no pod to be evicted: a node that is drained meanwhile waits",
 )
 
+RELEASE = "coder"
+"""What the documentation calls the release, where Helm has not made the workload."""
 MINUTE = 60
 QUANTITIES = {
     "": 1.0,
@@ -236,23 +238,13 @@ def steps(planned: Upcoming, server: ApiServer, workload: Workload) -> Looking[N
     if new < old:
         yield BACKWARDS(**said)
     elif new[1] > old[1] + 1:
-        release, where = release_of(workload)
+        release, where = release_of(workload) or (RELEASE, workload.namespace)
         yield SKIPS(**said, next=f"the last {old[0]}.{old[1] + 1}", release=release, release_namespace=where)
     wanted, found = chart.kubernetes_for(new), chart.version_of(server.version)
     if wanted and found and found[:2] < wanted:
         yield OLD_KUBERNETES(version=planned.version, wanted=".".join(map(str, wanted)), found=server.version)
     if workload.name == chart.OLD_SERVICE and new >= chart.WITHOUT_OLD_SERVICE:
         yield RENAMES(version=planned.version, before=workload.name, after=chart.SERVICE)
-
-
-def release_of(workload: Workload) -> tuple[str, str]:
-    """Name the Helm release that makes the workload, and its namespace."""
-    annotations = texts(workload.manifest, "metadata", "annotations")
-    labels = texts(workload.manifest, "metadata", "labels")
-    release = annotations.get("meta.helm.sh/release-name") or labels.get(
-        "app.kubernetes.io/instance", "coder"
-    )
-    return release, annotations.get("meta.helm.sh/release-namespace", workload.namespace)
 
 
 def values(planned: Upcoming) -> Looking[None]:
@@ -324,9 +316,10 @@ def rollback(planned: Upcoming, workload: Workload, cluster: Cluster, target: Ta
         yield SNAPSHOT(snapshot=target.database_snapshot)
     elif new[:2] != old[:2]:
         yield NO_SNAPSHOT(current=planned.current, version=planned.version)
-    if "app.kubernetes.io/managed-by" not in texts(workload.manifest, "metadata", "labels"):
+    owner = release_of(workload)
+    if owner is None:
         return
-    release, where = release_of(workload)
+    release, where = owner
     answer = cluster.list(SECRETS, where, f"owner=helm,name={release}", metadata_only=True)
     revisions = [texts(item, "metadata", "labels") for item in answer.items()]
     if not revisions:
