@@ -10,7 +10,8 @@ from tests.cluster.worlds import ALTERED, SEEN
 
 STAGED = {
     *(twin.scenario for twin in TWINS.values()),
-    *(world.scenario for world in (*SEEN, *ALTERED)),
+    *(world.scenario for world in SEEN),
+    *(world.scenario for world in ALTERED),
     *PORTS,
     *(gate.scenario for gate in GATES),
 }
