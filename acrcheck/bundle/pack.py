@@ -13,8 +13,7 @@ from acrcheck.bundle.tapefile import Recording
 from acrcheck.catalogue import Checks
 from acrcheck.clock import SteppedClock
 from acrcheck.model import Cause, Report
-from acrcheck.report import json as report_json
-from acrcheck.report import terminal
+from acrcheck.report import formats
 from acrcheck.run import Options, replay
 
 WIDTH = 100
@@ -82,8 +81,8 @@ def pack(recording: Recording, tape: bytes, path: Path, checks: Checks, causes: 
 def rendered(report: Report) -> dict[str, str]:
     """Give a report in all formats, by file name."""
     return {
-        "report.json": report_json.render(report),
-        "report.txt": terminal.render(report, width=WIDTH, ascii=False, color=False, verbose=1),
+        f"report.{ending}": formats.render(form, report, width=WIDTH, verbose=1)
+        for form, ending in formats.ENDINGS.items()
     }
 
 

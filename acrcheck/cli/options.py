@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from acrcheck.errors import UsageError
+from acrcheck.report.formats import ENDINGS
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 TAPE = "tape"
-FORMATS = ("text", "json", TAPE)
+FORMATS = (*ENDINGS, TAPE)
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(h|ms|m|s))")
 KINDS = {
     "deployment": ("deployments", "deploy"),

@@ -193,20 +193,13 @@ def _run(given: dict[str, Any]) -> int:
 
 def show(report: "Report", given: dict[str, Any]) -> None:
     """Write a report to standard output, in the format and the look that were asked for."""
-    if given["output"] == "json":
-        from acrcheck.report import json
+    from acrcheck.report import formats
 
-        write(json.render(report))
-    elif given["output"] == "name":
-        from acrcheck.report import names
-
-        write(names.render(report))
-    else:
-        from acrcheck.report import terminal
-
-        how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
-        text = terminal.render(report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose)
-        write(text, color=how.color)
+    how = look(given["color"], ascii=given["ascii"], verbose=given["verbose"])
+    text = formats.render(
+        given["output"], report, width=how.width, ascii=how.ascii, color=how.color, verbose=how.verbose
+    )
+    write(text, color=how.color)
 
 
 def save(report: "Report", given: dict[str, Any]) -> None:
@@ -220,13 +213,9 @@ def _save(report: "Report", form: str, path: str, verbose: int) -> None:
     from pathlib import Path
 
     from acrcheck.errors import UsageError
-    from acrcheck.report import json, terminal
+    from acrcheck.report import formats
 
-    text = (
-        json.render(report)
-        if form == "json"
-        else terminal.render(report, width=UNSEEN_WIDTH, ascii=False, color=False, verbose=verbose)
-    )
+    text = formats.render(form, report, width=UNSEEN_WIDTH, verbose=verbose)
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

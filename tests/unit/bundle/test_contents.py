@@ -5,17 +5,22 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import click
 import yaml
 
 from acrcheck.bundle.contents import contents, top
+from acrcheck.bundle.pack import rendered
 from acrcheck.bundle.redact import Redactor
 from acrcheck.bundle.tape import Tape
 from acrcheck.bundle.tapefile import Header, Recording, TapeFile, read
 from acrcheck.catalogue import builtin_dir, load_causes, load_checks
+from acrcheck.cli.options import FORMATS, TAPE
+from acrcheck.cli.run import command
 from acrcheck.cluster import recorded as taped_cluster
 from acrcheck.cluster.reader import NODES, PODS, SECRETS, Answer, Outcome, Resource
 from acrcheck.lab.clock import LabClock
 from acrcheck.model import Report
+from acrcheck.report.formats import ENDINGS
 from acrcheck.run import Options, replay
 from acrcheck.target import Target
 
@@ -105,6 +110,18 @@ def test_objects_stand_where_troubleshoot_puts_them() -> None:
     assert json.loads(found["cluster-resources/nodes.json"])["items"][0]["metadata"]["name"] == "n"
     assert found["cluster-resources/pods/logs/coder/a/main.log"] == b"coder a main\n"
     assert json.loads(found["cluster-info/cluster_version.json"])["string"] == "v1.36.3"
+
+
+def test_the_report_is_there_in_every_format() -> None:
+    """In each that `acrcheck run -o` and `--report` write; a tape is no report."""
+    reports = rendered(report(recording()[0]))
+    chosen = next(option.type for option in command.params if option.name == "output")
+    assert isinstance(chosen, click.Choice)
+    assert set(chosen.choices) == set(FORMATS) - {TAPE} == set(ENDINGS)
+    assert set(reports) == {f"report.{ending}" for ending in ENDINGS.values()}
+    assert json.loads(reports["report.json"])["kind"] == "CheckReport"
+    assert reports["report.names"].startswith("check/")
+    assert "workload" in reports["report.txt"]
 
 
 def test_secrets_stand_nowhere_but_releases() -> None:
