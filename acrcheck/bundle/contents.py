@@ -54,15 +54,44 @@ def missing(entries: tuple[Entry, ...]) -> list[Json]:
     for entry in entries:
         if entry.door != "cluster":
             continue
-        question, body = json.loads(entry.question), entry.answer.get("body")
+        question = json.loads(entry.question)
         outcome, why = entry.answer["outcome"], str(entry.answer.get("detail") or "")
-        left = ((body.get("metadata") or {}).get("remainingItemCount") if isinstance(body, dict) else 0) or 0
-        if left:
+        if question.get("verb") == "logs" and outcome == Outcome.OK:
+            continue
+        if left := left_out(entry):
             outcome, why = "truncated", f"{left} more were too large to take along"
         if outcome not in {Outcome.OK, Outcome.ABSENT, Outcome.NO_API}:
             found.append({"what": asked(question), "outcome": str(outcome), "why": why})
+    found += [
+        {"what": asked(question), "outcome": "truncated", "why": why}
+        for question, _, why in longest_logs(entries)
+        if why
+    ]
     unique = {json.dumps(item, sort_keys=True): item for item in found}
     return [unique[key] for key in sorted(unique)]
+
+
+def left_out(entry: Entry) -> int:
+    """Say how many objects a list lacks because of its size."""
+    body = entry.answer.get("body")
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    return int((metadata or {}).get("remainingItemCount") or 0) if isinstance(metadata, dict) else 0
+
+
+def longest_logs(entries: tuple[Entry, ...]) -> list[tuple[Json, str, str]]:
+    """Give of each log that was read the question that brought most, the text, and why it has no more than that."""
+    logs: dict[tuple[str, bool], tuple[Json, str, str]] = {}
+    for entry in entries:
+        question, body = json.loads(entry.question), entry.answer.get("body")
+        if question.get("verb") != "logs" or not isinstance(body, str):
+            continue
+        why, lines = str(entry.answer.get("detail") or ""), question["lines"]
+        if not why and body.count("\n") >= lines:
+            why = f"only its last {lines} lines were asked for"
+        key = str(question["path"]), bool(question.get("previous"))
+        if key not in logs or len(body) >= len(logs[key][1]):
+            logs[key] = question, body, why
+    return list(logs.values())
 
 
 def asked(question: Json) -> str:
@@ -133,6 +162,7 @@ def _version(version: str) -> bytes:
 
 def _objects(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
     known = of_entries(entries)
+    cut = _cut_lists(entries)
     for kind, (resource, place) in KINDS.items():
         if not place:
             continue
@@ -146,17 +176,30 @@ def _objects(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
             where = str(item["metadata"].get("namespace") or "")
             by_namespace.setdefault(where, []).append({"apiVersion": version, "kind": kind, **item})
         for where, items in sorted(by_namespace.items()):
-            body = {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": items}
+            left = cut.get((resource.group, resource.plural, where)) or cut.get(
+                (resource.group, resource.plural, "")
+            )
+            metadata = {"remainingItemCount": left} if left else {}
+            body = {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}
             yield f"{FOLDER}/{place}{'/' + _safe(where) if where else ''}.json", _json(body)
 
 
-def _logs(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
+def _cut_lists(entries: tuple[Entry, ...]) -> dict[tuple[str, str, str], int]:
+    """Say how many objects were left out of the lists that were too large, by group, plural and namespace."""
+    found = {}
     for entry in entries:
-        question, body = json.loads(entry.question), entry.answer.get("body")
-        if question.get("verb") == "logs" and isinstance(body, str):
-            ending = "-previous.log" if question.get("previous") else ".log"
-            place = "/".join(_safe(part) for part in str(question["path"]).split("/"))
-            yield f"{LOGS}/{place}{ending}", body.encode()
+        match = PATH.fullmatch(str(json.loads(entry.question).get("path", "")))
+        if match and (left := left_out(entry)):
+            found[match["group"] or "", match["plural"], match["namespace"] or ""] = left
+    return found
+
+
+def _logs(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:
+    for question, text, why in longest_logs(entries):
+        ending = "-previous.log" if question.get("previous") else ".log"
+        place = "/".join(_safe(part) for part in str(question["path"]).split("/"))
+        mark = f"[acrcheck: what was before is left out: {why}]\n" if why else ""
+        yield f"{LOGS}/{place}{ending}", (mark + text).encode()
 
 
 def _server(entries: tuple[Entry, ...]) -> Iterator[tuple[str, bytes]]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from pathlib import PurePosixPath
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from acrcheck.bundle.kinds import CRDS, FOLDER, KINDS
 from acrcheck.bundle.store import EVERYWHERE, Kind, Log, Store, time_of
 from acrcheck.bundle.tape import Tape
 from acrcheck.bundle.tapefile import Header, Recording, Redactor
+from acrcheck.cluster import answers
 from acrcheck.cluster.pullsecret import sealed
 from acrcheck.cluster.reader import Answer, Outcome
 from acrcheck.errors import UsageError
@@ -68,7 +70,7 @@ class Collected:
         self._redactor = redactor
         self._store = Store()
         self._vault = Vault()
-        self._logs: list[tuple[PurePosixPath, str]] = []
+        self._logs: list[tuple[PurePosixPath, Log]] = []
         self._notes: list[str] = []
         self._ignored: list[str] = []
         """Why files without an ending are not objects: few of them are meant to be."""
@@ -85,8 +87,11 @@ class Collected:
         path = PurePosixPath(file.name)
         self._support |= FOLDER in path.parts
         if path.suffix in LOG_ENDINGS:
-            text = _end(file.content)
-            self._log(path, self._redactor.text(text, "logs") if self._redactor else text)
+            end = _end(file.content)
+            if end.detail:
+                self._notes.append(f"{path}: {end.detail}")
+            text = self._redactor.text(end.body, "logs") if self._redactor else end.body
+            self._log(path, Log(text, lines=text.count("\n") if end.detail else inf))
         elif path.suffix in OBJECT_ENDINGS:
             self._documents(path, file)
 
@@ -153,7 +158,8 @@ class Collected:
             resource = resource or (PLURALS.get(place[0]) if place else None)
             if resource:
                 found[self._add(resource, item)].append(item)
-        whole = not (around.get("metadata") or {}).get("continue")
+        metadata = around.get("metadata") or {}
+        whole = not metadata.get("continue") and not metadata.get("remainingItemCount")
         if place and place[0] in PLURALS:
             resource = PLURALS[place[0]]
             self._store.listed((resource.group, resource.plural), place[1], (), complete=whole)
@@ -209,21 +215,23 @@ class Collected:
             answer = Answer(outcome, detail=str(message), permission=permission)
             self._store.refused((resource.group, resource.plural), where, answer)
 
-    def _log(self, path: PurePosixPath, text: str) -> None:
-        dumped = DUMPED_LOG.findall(text)
-        for container, namespace, pod, log in dumped:
-            self._store.logged(namespace, pod, container, Log(log))
+    def _log(self, path: PurePosixPath, log: Log) -> None:
+        dumped = DUMPED_LOG.findall(log.text)
+        for container, namespace, pod, text in dumped:
+            self._store.logged(namespace, pod, container, Log(text))
         if not dumped and len(self._logs) < KEPT_LOGS:
-            self._logs.append((path, text))
+            self._logs.append((path, log))
+        elif not dumped:
+            self._notes.append(f"{path} is left out: there are more than {KEPT_LOGS} logs")
 
     def _finish(self) -> None:
         """Find whose logs there are, and what the API server serves, now that all objects are known."""
         pods = {str(pod["metadata"]["name"]): pod for pod in self._store.objects(("", "pods"))}
-        for path, text in self._logs:
-            self._assign(path, text, pods)
+        for path, log in self._logs:
+            self._assign(path, log, pods)
         self._discover()
 
-    def _assign(self, path: PurePosixPath, text: str, pods: dict[str, Json]) -> None:
+    def _assign(self, path: PurePosixPath, log: Log, pods: dict[str, Json]) -> None:
         stem = PREVIOUS.sub("", path.stem)
         previous = stem != path.stem
         name = next((part for part in reversed(path.parts) if part in pods), "")
@@ -238,7 +246,7 @@ class Collected:
         chosen = named or (containers if len(containers) == 1 else [])
         if chosen:
             namespace = str(pod["metadata"].get("namespace") or "")
-            self._store.logged(namespace, name, chosen[0], Log(text), previous=previous)
+            self._store.logged(namespace, name, chosen[0], log, previous=previous)
 
     def _discover(self) -> None:
         """Say which API groups of ours are served, where their definitions or the discovery were collected."""
@@ -330,12 +338,12 @@ def _resource(item: Json) -> Any:
     return GROUPS.get((group, str(item.get("kind"))))
 
 
-def _end(content: IO[bytes]) -> str:
+def _end(content: IO[bytes]) -> Answer:
     """Read a log to its end, and give the end."""
     kept = b""
     while chunk := content.read(LOG_BYTES):
-        kept = (kept + chunk)[-LOG_BYTES:]
-    return kept.decode(errors="replace")
+        kept = (kept + chunk)[-LOG_BYTES - 1 :]
+    return answers.log(kept, LOG_BYTES)
 
 
 def _content(path: PurePosixPath, file: File, before: int) -> bytes:

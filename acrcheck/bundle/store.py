@@ -222,7 +222,8 @@ def _take(store: Store, entry: Entry) -> None:
     verb = question.get("verb")
     if verb == "logs" and isinstance(body, str):
         namespace, pod, container = question["path"].split("/", 2)
-        log = Log(body, question["since"], question["lines"])
+        cut = bool(entry.answer.get("detail"))
+        log = Log(body, question["since"], body.count("\n") if cut else question["lines"])
         store.logged(namespace, pod, container, log, previous=bool(question.get("previous")))
         store.now = store.now or datetime.fromisoformat(entry.at)
         return

@@ -78,3 +78,13 @@ def shown(body: bytes) -> str:
     text = " ".join(body[: 4 * _SHOWN].decode(errors="replace").split())
     text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def log(content: bytes, most: int) -> Answer:
+    """Give the whole lines at the end of a log, at most so many bytes; `detail` says when there was more."""
+    if len(content) <= most:
+        return Answer(Outcome.OK, content.decode(errors="replace"))
+    kept = content[-most - 1 :].partition(b"\n")[2] or content[-most:]
+    return Answer(
+        Outcome.OK, kept.decode(errors="replace"), f"only the last {most >> 10} KiB of it were kept"
+    )

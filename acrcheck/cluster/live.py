@@ -110,21 +110,23 @@ class LiveCluster:
     def logs(
         self, namespace: str, pod: str, container: str, *, since: int, lines: int, previous: bool = False
     ) -> Answer:
-        """Read the end of a container's log, at most 1 MiB of it."""
+        """Read the end of a container's log: its last MiB, and `detail` says what was left out before it.
+
+        The API's own `limitBytes` counts from the oldest of the lines asked for, and would cut the newest.
+        """
         query = [
             ("container", container),
             ("sinceSeconds", str(max(1, since))),
             ("tailLines", str(lines)),
-            ("limitBytes", str(LOG_BYTES)),
             *([("previous", "true")] if previous else []),
         ]
         permission = PODS.permission("get", namespace, "log")
-        got = self._send("GET", _pod(namespace, pod, "log"), query=query, limit=2 * LOG_BYTES)
+        got = self._send("GET", _pod(namespace, pod, "log"), query=query, limit=LOG_BYTES, end=True)
         if isinstance(got, Answer):
             return got
         status, body = got
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's success
-            return Answer(Outcome.OK, body.decode(errors="replace"))
+            return answers.log(body, LOG_BYTES)
         return answers.refusal(status, body, permission)
 
     def try_pull(self, question: Pull) -> Answer:
@@ -285,8 +287,12 @@ class LiveCluster:
         accept: str = _JSON,
         content_type: str = _JSON,
         limit: int = PAGE_BYTES,
+        end: bool = False,
     ) -> tuple[int, bytes] | Answer:
-        """Send one request and read its answer whole, within the time and the size allowed."""
+        """Send one request and read its answer whole, within the time and the size allowed.
+
+        Where only its end is asked for, what is given is cut to a little more than that size.
+        """
         import urllib3
 
         headers = urllib3.HTTPHeaderDict(self.connection.headers())
@@ -308,15 +314,17 @@ class LiveCluster:
                 retries=False,
                 redirect=False,
             )
-            return self._read(response, deadline, limit)
+            return self._read(response, deadline, limit, end=end)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return _unanswered(error, self.connection)
 
-    def _read(self, response: Any, deadline: float, limit: int) -> tuple[int, bytes] | Answer:
+    def _read(self, response: Any, deadline: float, limit: int, *, end: bool) -> tuple[int, bytes] | Answer:
         content = bytearray()
         while chunk := response.read1(_CHUNK):
             content += chunk
-            if len(content) > limit:
+            if end:
+                del content[: -limit - 1]
+            elif len(content) > limit:
                 response.close()
                 start = answers.shown(bytes(content[:2048]))
                 return Answer(Outcome.MALFORMED, detail=f"more than {limit} bytes: {start}")

@@ -2,8 +2,9 @@
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import click
 import yaml
@@ -58,17 +59,23 @@ class Cluster:
         return Answer(Outcome.OK, f"{namespace} {pod} {container}\n")
 
 
-def recording() -> tuple[Recording, bytes]:
-    """A tape of a few questions."""
-    file = io.BytesIO()
-    header = Header("1.2.3", datetime(2026, 11, 2, 9, tzinfo=UTC), Target(), Options())
-    tape = Tape(keep=TapeFile(file, header, Redactor()).keep)
-    cluster = taped_cluster.recording(Cluster(), tape, LabClock())
+def questions(cluster: Any) -> None:
+    """Ask of everything a little."""
     cluster.path("/version")
     for resource in (PODS, NODES, SECRETS):
         cluster.list(resource)
     cluster.logs("coder", "a", "main", since=60, lines=10)
     cluster.logs("..", "..", "../../passwd", since=60, lines=10, previous=True)
+
+
+def recording(
+    door: Cluster | None = None, ask: Callable[[Any], object] = questions
+) -> tuple[Recording, bytes]:
+    """A tape of a few questions."""
+    file = io.BytesIO()
+    header = Header("1.2.3", datetime(2026, 11, 2, 9, tzinfo=UTC), Target(), Options())
+    tape = Tape(keep=TapeFile(file, header, Redactor()).keep)
+    ask(taped_cluster.recording(cast("Any", door or Cluster()), tape, LabClock()))
     return read(file.getvalue().splitlines(keepends=True), "tape"), file.getvalue()
 
 
@@ -122,6 +129,47 @@ def test_the_report_is_there_in_every_format() -> None:
     assert json.loads(reports["report.json"])["kind"] == "CheckReport"
     assert reports["report.names"].startswith("check/")
     assert "workload" in reports["report.txt"]
+
+
+class Cut(Cluster):
+    """Answers with what is not all."""
+
+    def _logs(self, namespace: str, pod: str, container: str, **asked: Any) -> Answer:
+        whole = [f"{pod} {number}" for number in range(7)]
+        cut = "only the last 1 KiB of it were kept" if container == "large" else ""
+        return Answer(Outcome.OK, "".join(f"{line}\n" for line in whole[-asked["lines"] :]), cut)
+
+    def _list(self, resource: Resource, *_: Any, **__: Any) -> Answer:
+        body = {"metadata": {"remainingItemCount": 4}, "items": ITEMS[resource.plural]}
+        return Answer(Outcome.OK, body)
+
+
+def test_what_was_cut_is_marked_in_the_file_and_named_as_missing() -> None:
+    """A log by size or by lines, above its first line; a list as the API does. What is whole bears no mark."""
+    found, tape = recording(
+        Cut(),
+        lambda door: (
+            door.list(PODS, "coder"),
+            door.logs("coder", "a", "large", since=60, lines=100),
+            door.logs("coder", "a", "long", since=60, lines=2),
+            door.logs("coder", "a", "long", since=60, lines=5),
+            door.logs("coder", "a", "short", since=60, lines=100),
+        ),
+    )
+    files = contents(found, tape, report(found), {})
+    logs = "cluster-resources/pods/logs/coder/a"
+    mark = "[acrcheck: what was before is left out: only"
+    assert files[f"{logs}/large.log"].decode().startswith(f"{mark} the last 1 KiB of it were kept]\na 0\n")
+    assert files[f"{logs}/long.log"].decode().startswith(f"{mark} its last 5 lines were asked for]\na 2\n")
+    assert files[f"{logs}/short.log"].startswith(b"a 0\n")
+    pods = json.loads(files["cluster-resources/pods/coder.json"])
+    assert pods["metadata"] == {"remainingItemCount": 4}
+    cut = {item["what"]: item["why"] for item in json.loads(files["acrcheck/missing.json"])}
+    assert cut == {
+        "log of coder/a/large": "only the last 1 KiB of it were kept",
+        "log of coder/a/long": "only its last 5 lines were asked for",
+        "pods of coder": "4 more were too large to take along",
+    }
 
 
 def test_secrets_stand_nowhere_but_releases() -> None:

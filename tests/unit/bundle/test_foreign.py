@@ -199,6 +199,30 @@ def test_logs_find_their_containers(tmp_path: Path) -> None:
         path.unlink()
 
 
+def test_of_a_large_log_the_end_is_read(tmp_path: Path) -> None:
+    """That is said, and what was before is not taken for never said."""
+    (tmp_path / "pod.json").write_text(json.dumps(POD))
+    lines = [f"2026-11-02T07:59:50Z {number:06}\n" for number in range(60_000)]
+    (tmp_path / "coderd-1.log").write_text("".join(lines))
+    recording = load(str(tmp_path), io.BytesIO(), Target(), NOW)
+    assert recording.notes == ("coderd-1.log: only the last 1024 KiB of it were kept",)
+    store = store_of(recording)
+    answer = store.logs("coder", "coderd-1", "coderd", since=60, lines=30_000)
+    assert answer.body == "".join(lines[-30_000:])
+    assert store.logs("coder", "coderd-1", "coderd", since=60, lines=50_000).outcome is Outcome.NOT_RECORDED
+
+
+def test_a_list_that_says_that_there_is_more_is_not_all(tmp_path: Path) -> None:
+    """As a bundle writes one that was cut."""
+    folder = tmp_path / "cluster-resources" / "pods"
+    folder.mkdir(parents=True)
+    body = {"kind": "PodList", "apiVersion": "v1", "metadata": {"remainingItemCount": 1}, "items": [POD]}
+    (folder / "coder.json").write_text(json.dumps(body))
+    store = store_of(load(str(tmp_path), io.BytesIO(), Target(), NOW))
+    assert store.get(PODS, "coderd-1", "coder").ok
+    assert store.get(PODS, "coderd-2", "coder").outcome is Outcome.NOT_RECORDED
+
+
 def test_asked_for_it_is_redacted() -> None:
     """As a bundle would be."""
     pod = json.loads(json.dumps(POD))

@@ -264,8 +264,19 @@ def test_logs_are_text_and_bounded() -> None:
         "container": ["coder"],
         "sinceSeconds": ["600"],
         "tailLines": ["50"],
-        "limitBytes": ["1048576"],
     }
+
+
+def test_of_a_large_log_the_newest_lines_are_kept() -> None:
+    """Whole lines, at most 1 MiB of them, and the answer says that there were more."""
+    lines = [f"{number:06} {'x' * 90}" for number in range(20_000)]
+    with serve(lambda _: answer(200, "".join(f"{line}\n" for line in lines).encode())) as served:
+        got = live(served).logs("coder", "coderd-1", "coder", since=600, lines=20_000)
+    kept = got.body.splitlines()
+    assert got.ok
+    assert kept == lines[-len(kept) :]
+    assert 1_048_576 - 98 < len(got.body) <= 1_048_576
+    assert got.detail == "only the last 1024 KiB of it were kept"
 
 
 def test_logs_of_a_container_that_has_not_started() -> None:
