@@ -4,7 +4,6 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
-from math import log2
 
 
 class Strength(IntEnum):
@@ -186,10 +185,6 @@ DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S*", re.IGNORECASE)
 RESOURCE = re.compile(r"/?(?:subscriptions|providers)/\S*", re.IGNORECASE)
 REFERENCE = re.compile(r"[a-z0-9][a-z0-9.-]*(?::\d+)?(?:/[a-z0-9._-]+)+(?::[\w][\w.-]*)?(?:@\w+:[0-9a-f]+)?")
-LEAST_DRAWN, MOST_DRAWN = 16, 512
-BITS = 3.3
-"""Bits that a character says at least where it is drawn: less is said by those of words."""
-DRAWN_ELSEWHERE = re.compile(r"(?i)digest|sha|checksum|tag$|version|uid|image|repository|^ca|cert|host|url")
 MARKS = "\"'`.,;:!?()[]{}<>|…"
 CALL = re.compile(r"[A-Za-z_][\w.]*[(\[{]")
 """What stands in code where a value would stand."""
@@ -238,13 +233,3 @@ def _mixed(word: str) -> bool:
     """Tell whether a word changes between small and capital letters more often than words do."""
     changes = sum(a.isupper() != b.isupper() for a, b in pairwise(word))
     return changes > max(3, len(word) // 4)
-
-
-def is_drawn(value: str, name: str = "") -> bool:
-    """Tell whether a value looks drawn by lot, and does not stand under the name of a digest or a version."""
-    if not LEAST_DRAWN <= len(value) <= MOST_DRAWN or DRAWN_ELSEWHERE.search(name) or not is_random(value):
-        return False
-    if UUID.fullmatch(value) or value.split() != [value]:
-        return False
-    counts = [value.count(letter) / len(value) for letter in set(value)]
-    return -sum(share * log2(share) for share in counts) > BITS

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from acrcheck.run import Options, replay
 WIDTH = 100
 TOKEN = re.compile(rb"<([a-z][a-z0-9-]*):[0-9a-f]+>")
 """What stands where a secret was."""
+WORD = re.compile(r"(?:name-|user-|registry)[0-9a-f]+|(?:\d+\.){3}\d+|[0-9a-f]*(?::[0-9a-f]*){2,}")
+"""What stands where a name or an address was is one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def pack(recording: Recording, tape: bytes, path: Path, checks: Checks, causes: 
     """Write a bundle of a tape, whole or not at all. Raises OSError when it cannot be written."""
     report = replayed(recording, checks, causes)
     files = contents(recording, tape, report, rendered(report))
-    taken = redactions(files)
+    taken = redactions(files, recording.header.stand_ins)
     files[f"{OWN}/redactions.json"] = (json.dumps(taken, indent=2) + "\n").encode()
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -86,10 +88,17 @@ def rendered(report: Report) -> dict[str, str]:
     }
 
 
-def redactions(files: dict[str, bytes]) -> dict[str, dict[str, int]]:
-    """Count what stands in the place of secrets, by file and kind. Never what it was."""
-    counts = {
-        name: dict(sorted(Counter(kind.decode() for kind in TOKEN.findall(content)).items()))
-        for name, content in sorted(files.items())
-    }
-    return {name: kinds for name, kinds in counts.items() if kinds}
+def redactions(
+    files: Mapping[str, bytes], stand_ins: Mapping[str, Iterable[str]]
+) -> dict[str, dict[str, int]]:
+    """Count what stands in the place of secrets, names and addresses, by file and kind. Never what it was."""
+    kinds = {other.lower(): kind for kind, others in stand_ins.items() for other in others}
+    counts = {}
+    for name, content in sorted(files.items()):
+        found = Counter(kind.decode() for kind in TOKEN.findall(content))
+        if kinds:
+            words = WORD.findall(content.decode(errors="replace").lower())
+            found.update(kinds[word] for word in words if word in kinds)
+        if found:
+            counts[name] = dict(sorted(found.items()))
+    return counts

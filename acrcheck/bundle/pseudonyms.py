@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from acrcheck.bundle.names import TOKEN
@@ -27,6 +27,16 @@ HOST = re.compile(
     r"(?<![\w.-])([a-z0-9][a-z0-9-]{2,62})\.(?:[a-z0-9-]+\.data\.|privatelink\.)?azurecr\.[a-z]{2}\b",
     re.IGNORECASE,
 )
+AZURE_HOST = re.compile(
+    r"(?<![\w.-])([a-z0-9][a-z0-9-]{2,62})(?:\.[a-z0-9-]+){0,3}\."
+    r"(?:azmk8s\.io|(?:blob|queue|table|file|vault|database|servicebus)\.(?:core\.)?(?:azure|windows)\.net)\b",
+    re.IGNORECASE,
+)
+"""API servers of AKS, and what else of Azure is named by its owner."""
+JOINT = re.compile(r"([._])")
+"""What joins names to host names, and to the names of the kubelet's log files."""
+LONGEST = 24
+"""Pieces of which a name may be made: a name has no more dots."""
 PART = re.compile(
     r"/(?:resourceGroups|virtualMachineScaleSets|userAssignedIdentities|registries|managedClusters|virtualMachines"
     r"|storageAccounts|vaults|virtualNetworks|subnets|workspaces)/([A-Za-z0-9][\w.()-]*)",
@@ -44,10 +54,12 @@ PLACES = frozenset(
 PUBLIC = re.compile(
     r"(?:.+-)?(?:nmi|mic)(?:-.*)?|kube-.*|default|coder|coderd|cemanager|envbox|environments|docker|library|system|aks|local(?:host)?"
     r"|azure-.*|aad-.*|aadpodid.*|workload-identity-.*|acr|registry|kubernetes|coredns.*|metrics-server.*|konnectivity.*"
-    r"|replications|omsagent.*|ama-.*|cloud-node-manager.*|csi-.*|calico-.*|cilium.*|[0-9.]+",
+    r"|replications|omsagent.*|ama-.*|cloud-node-manager.*|csi-.*|calico-.*|cilium.*|[0-9.]+"
+    r"|apps|batch|core|policy|identity|workload|pods?|nodes?|events|images?|secrets?|client|token|metadata|management"
+    r"|labels?|name|namespaces?|data|login|svc|cluster|com|net|org|api|www|http|https",
     re.IGNORECASE,
 )
-"""Names that say nothing of whose cluster it is, and that checks look for."""
+"""Names that say nothing of whose cluster it is: those that checks look for, and the words of APIs and host names."""
 SHORTEST = 3
 
 
@@ -82,10 +94,20 @@ class Pseudonyms:
             for item in value:
                 self.learn(item)
 
+    @property
+    def given(self) -> dict[str, list[str]]:
+        """What stands in place of names and addresses, by kind. Never what it stands for."""
+        with self._lock:
+            addresses = set(self._public.values())
+            return {"ip": sorted(addresses), "name": sorted(self._given - addresses)}
+
     def _learn_text(self, text: str) -> None:
         if "azurecr." in text.lower():
             for found in HOST.finditer(text):
                 self._add(found[1], "registry")
+        if "azmk8s.io" in text or ".net" in text:
+            for found in AZURE_HOST.finditer(text):
+                self._add(found[1])
         for found in PART.finditer(text):
             self._add(found[1])
         if "@" in text:
@@ -130,8 +152,8 @@ class Pseudonyms:
 
         def words(found: re.Match[str]) -> str:
             word = found[0]
-            whole = word.lower() in self._known or "." not in word
-            return named(word) if whole else ".".join(map(named, word.split(".")))
+            whole = word.lower() in self._known or not JOINT.search(word)
+            return named(word) if whole else "".join(map(named, self._parts(word)))
 
         def address(found: re.Match[str]) -> str:
             other = self._address(found[0])
@@ -147,6 +169,15 @@ class Pseudonyms:
         if self._ips:
             text = ADDRESS.sub(address, text)
         return text
+
+    def _parts(self, word: str) -> Iterator[str]:
+        """Take a host name, or the name of a log file, apart: at each place the longest name that is known."""
+        pieces, at = JOINT.split(word), 0
+        while at < len(pieces):
+            ends = range(min(len(pieces), at + LONGEST), at + 1, -1)
+            end = next((end for end in ends if "".join(pieces[at:end]).lower() in self._known), at + 1)
+            yield "".join(pieces[at:end])
+            at = end
 
     def _address(self, text: str) -> str:
         try:

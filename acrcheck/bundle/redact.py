@@ -11,14 +11,14 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from acrcheck.bundle import structure, views, windows
 from acrcheck.bundle.forms import JWT, Found
 from acrcheck.bundle.named import kind
-from acrcheck.bundle.names import TOKEN, Strength, is_drawn, is_empty, is_random, strength
+from acrcheck.bundle.names import TOKEN, Strength, is_empty, is_random, strength
 from acrcheck.bundle.pseudonyms import Pseudonyms
 from acrcheck.bundle.secrets import find, merged, without
 from acrcheck.errors import UsageError
@@ -54,6 +54,11 @@ class Redactor:
         """How many secrets of each kind were taken out, by place. Never what they were."""
         with self._lock:
             return {place: dict(sorted(kinds.items())) for place, kinds in sorted(self._counts.items())}
+
+    @property
+    def stand_ins(self) -> dict[str, list[str]]:
+        """What stands in place of names and addresses, by kind. Never what it stands for."""
+        return self._pseudonyms.given
 
     def learn(self, value: Any) -> None:
         """Take the names from an object or another JSON value before they are met in texts.
@@ -101,10 +106,6 @@ class Redactor:
         )
         return redacted
 
-    def values(self, values: Any, place: str) -> Any:
-        """Redact the values of a Helm release: as any JSON value, and whatever looks drawn by lot."""
-        return self.value(_without_random(values, lambda value: self._taken("value", value, place)), place)
-
     def value(self, value: Any, place: str) -> Any:
         """Redact every text in a JSON value, also the names of fields."""
         self.learn(value)
@@ -131,6 +132,8 @@ class Redactor:
         """Redact what stands under a name."""
         if isinstance(item, str) and self._is_secret(name, item):
             return self._taken(kind(name), item, place)
+        if type(item) is int and strength(name) is Strength.CERTAIN and self._is_secret(name, str(item)):
+            return self._taken(kind(name), str(item), place)
         if isinstance(item, list | tuple) and all(isinstance(each, str) for each in item) and strength(name):
             return [self._under(name, each, place) for each in item]
         return self._value(item, place)
@@ -221,11 +224,3 @@ def _compiled(pattern: str) -> re.Pattern[str]:
             expected="a regular expression as Python's re reads it",
             remedy="put a backslash before each of . * + ? ( ) [ ] { } ^ $ | that is meant as it stands",
         ) from error
-
-
-def _without_random(value: Any, taken: Callable[[str], str], name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _without_random(item, taken, str(key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_random(item, taken, name) for item in value]
-    return taken(value) if isinstance(value, str) and is_drawn(value, name) else value

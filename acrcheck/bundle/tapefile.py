@@ -31,6 +31,10 @@ Json = dict[str, Any]
 class Redactor(Protocol):
     """What takes secrets out of all that is written."""
 
+    @property
+    def stand_ins(self) -> Mapping[str, Iterable[str]]:
+        """What stands in place of names and addresses, by kind."""
+
     def learn(self, value: Any) -> None:
         """Take the names that are to be replaced from a value, before they are met in texts."""
 
@@ -53,6 +57,8 @@ class Header:
     started: datetime
     target: Target
     options: Options
+    stand_ins: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """What stands in place of names and addresses, by kind: known when all is redacted."""
 
     def plain(self) -> Json:
         """Give it as JSON values."""
@@ -67,6 +73,7 @@ class Header:
             "started": self.started.isoformat(),
             "target": {**target, "allow": sorted(target["allow"])},
             "options": _plain_options(self.options),
+            **({"standIns": dict(self.stand_ins)} if self.stand_ins else {}),
         }
 
 
@@ -165,14 +172,25 @@ def read(lines: Iterable[bytes], name: str, redactor: Redactor | None = None) ->
             broken = f"line {number} is no entry of a tape ({type(error).__name__})"
     if first is None:
         raise _no_tape(name)
-    if redactor:
-        redactor.learn(first)
-        for entry in entries:
-            _learn(entry, redactor)
-        first = redactor.value(first, "tape/header")
-        entries = [redacted(entry, redactor) for entry in entries]
     notes = (f"{name}: the last line was cut off; what it answered is not recorded",) if broken else ()
-    return Recording(_header(first or {}, name), Tape(tuple(entries)), notes)
+    recording = Recording(_header(first, name), Tape(tuple(entries)), notes)
+    return again(recording, redactor) if redactor else recording
+
+
+def again(recording: Recording, redactor: Redactor) -> Recording:
+    """Redact a recording whole. All names are learned before the first text is looked at, so none comes too early."""
+    plain, entries = recording.header.plain(), recording.tape.entries
+    redactor.learn(plain)
+    for entry in entries:
+        _learn(entry, redactor)
+    header = redactor.value(plain, "tape/header")
+    entries = tuple(redacted(entry, redactor) for entry in entries)
+    known = header.get("standIns", {})
+    stand_ins = {
+        kind: sorted({*known.get(kind, ()), *names}) for kind, names in redactor.stand_ins.items() if names
+    }
+    header["standIns"] = {**known, **stand_ins}
+    return dataclasses.replace(recording, header=_header(header, "the tape"), tape=Tape(entries))
 
 
 def dumps(recording: Recording) -> bytes:
@@ -213,6 +231,7 @@ def _header(value: Json, name: str) -> Header:
         started,
         _target(value["target"]),
         _options(value["options"]),
+        {str(kind): tuple(map(str, names)) for kind, names in (value.get("standIns") or {}).items()},
     )
 
 

@@ -133,7 +133,6 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
     kept = path.with_name(f"{path.name}.tape")
     _refuse_left_behind(kept, path, force=force)
     target = target_of(given, profile, vault)
-    by = redactor(given)
     tapes = [str(kept), *(name for form, name in given["reports"] if form == options.TAPE)]
     try:
         with (
@@ -142,7 +141,7 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
         ):
             chosen.metadata["cluster"] = world.connection.server
             header = Header(chosen.metadata["version"], clock.now(), world.target, chosen)
-            with taping(tapes, header, lambda: by) as tape:
+            with taping(tapes, header, lambda: redactor(given)) as tape:
                 report, _ = run(world.target, world.doors, clock, checks, causes, chosen, progress, tape)
                 where = report.metadata.get("namespace", ""), report.metadata.get("workload", "")
                 collector = Collector(
@@ -159,7 +158,7 @@ def _run(path: Path, given: dict[str, Any], *, force: bool) -> int:
         raise
     show(report, given)
     save(report, given)
-    write_bundle(kept.read_bytes(), path, checks, causes, by)
+    write_bundle(kept.read_bytes(), path, checks, causes)
     with suppress(OSError):
         kept.unlink()
     if not whole:

@@ -52,10 +52,11 @@ def stricter(given: dict[str, Any]) -> "Redactor | None":
 def taping(paths: Sequence[str], header: "Header", by: "Callable[[], Redactor]") -> Iterator["Tape"]:
     """Give a tape that is written to files as it grows. Raises UsageError when one of them cannot be written.
 
-    The redactor is only made, and what it needs only loaded, where there is a file.
+    The redactor is only made, and what it needs only loaded, where there is a file. Which names there are is known
+    at the end only: then the files are written anew, by a redactor that has learned all before the first text.
     """
+    from acrcheck.bundle import tapefile
     from acrcheck.bundle.tape import Tape
-    from acrcheck.bundle.tapefile import TapeFile
 
     if not paths:
         yield Tape()
@@ -65,7 +66,7 @@ def taping(paths: Sequence[str], header: "Header", by: "Callable[[], Redactor]")
         for path in paths:
             try:
                 file = stack.enter_context(Path(path).open("wb"))
-                files.append((path, TapeFile(file, header, with_redactor)))
+                files.append((path, tapefile.TapeFile(file, header, with_redactor)))
             except OSError as error:
                 raise unwritten("tape", path, error) from None
 
@@ -73,10 +74,27 @@ def taping(paths: Sequence[str], header: "Header", by: "Callable[[], Redactor]")
             for _, written in files:
                 written.keep(entry)
 
-        yield Tape(keep=keep)
+        tape = Tape(keep=keep)
+        yield tape
         for path, written in files:
             if written.problem:
                 raise unwritten("tape", path, written.problem)
+    if with_redactor.rules.names or with_redactor.rules.ips:
+        content = tapefile.dumps(tapefile.again(tapefile.Recording(header, tape), by()))
+        for path in paths:
+            _replace(Path(path), content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put other content into a file, so that either the old or the new one is there whole."""
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise unwritten("tape", str(path), error) from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def unwritten(what: str, path: object, error: OSError) -> UsageError:
@@ -103,19 +121,12 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         )
 
 
-def write_bundle(
-    tape: bytes, path: Path, checks: "Checks", causes: Iterable["Cause"], by: "Redactor | None" = None
-) -> "Packed":
-    """Write a bundle of a tape, and tell on standard error what it is and what it lacks.
-
-    `by` redacted the tape while it grew, and knows more names at its end than it did at its beginning.
-    """
+def write_bundle(tape: bytes, path: Path, checks: "Checks", causes: Iterable["Cause"]) -> "Packed":
+    """Write a bundle of a tape, and tell on standard error what it is and what it lacks."""
     from acrcheck.bundle import tapefile
     from acrcheck.bundle.pack import pack
 
-    again = by if by and by.rules.names else None
-    recording = tapefile.read(tape.splitlines(keepends=True), str(path), again)
-    tape = tapefile.dumps(recording) if again else tape
+    recording = tapefile.read(tape.splitlines(keepends=True), str(path))
     try:
         packed = pack(recording, tape, path, checks, causes)
     except OSError as error:

@@ -1,7 +1,9 @@
 """No secret survives, of whatever kind, in whatever encoding, in whatever place."""
 
+import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acrcheck.bundle.redact import Redactor
+from acrcheck.bundle.tapefile import Header, TapeFile
+from acrcheck.cluster.pullsecret import sealed
+from acrcheck.helm.release import TYPE, packed
+from acrcheck.helm.values import ValuesFiles
+from acrcheck.run import Options
+from acrcheck.target import Target
+from acrcheck.wire.vault import Vault
 from tests.unit.bundle.canaries import CANARIES, ENCODINGS, SHAPED, Canary, traces
 
 LOG = "2026-11-02T09:00:00Z coderd[1]: {} (request 5f0b6d3c-2c1e-4f8f-9a51-3d2f5b7c9e10)\nanother line\n"
@@ -53,10 +62,16 @@ def in_object(text: str) -> str:
 
 
 def in_values(text: str) -> str:
-    """Plant it in the values of a release."""
-    return json.dumps(
-        Redactor().values({"coder": {"env": [{"name": "A", "value": text}], "extra": text}}, "values")
-    )
+    """Plant it in the values of a release: as its Secret keeps them, and in files that are to be checked."""
+    values = {"coder": {"env": [{"name": "A", "value": text}], "extra": text}, "postgres": {"password": text}}
+    config = {"config": values, "chart": {"values": values}, "info": {"description": text}, "name": "coder"}
+    metadata = {"name": "sh.helm.release.v1.coder.v1"}
+    secret = {"kind": "Secret", "type": TYPE, "metadata": metadata, "data": {"release": packed(config)}}
+    seen = sealed(secret, Vault().keep)
+    assert seen["release"]["values"]["coder"]["extra"], "the release was not read"
+    file, target = io.BytesIO(), Target(values=ValuesFiles(("values.yaml",), values, {}))
+    TapeFile(file, Header("", datetime(2026, 11, 2, tzinfo=UTC), target, Options()), Redactor())
+    return json.dumps(Redactor().object(seen, "objects")) + file.getvalue().decode()
 
 
 PLACES = (in_text, in_stream, in_answer, in_object, in_values)

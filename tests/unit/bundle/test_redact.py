@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,21 @@ def test_what_was_json_stays_json() -> None:
     assert (
         json.loads(json.loads(redacted(text))["inner"])["auths"]["labreg.azurecr.io"]["username"] == "puller"
     )
+
+
+def test_a_password_that_is_a_number_is_one() -> None:
+    """In values and in pairs of name and value; lengths, ports and times are none."""
+    value: dict[str, Any] = {
+        "postgres": {"password": 918273645, "port": 54321, "passwordLength": 123456789},
+        "env": [{"name": "PGPASSWORD", "value": 918273645}, {"name": "TOKEN_SECONDS", "value": 8640000}],
+        "access_token": True,
+    }
+    got = Redactor().value(value, "values")
+
+    assert "918273645" not in json.dumps(got)
+    assert got["postgres"] | {"password": 0} == value["postgres"] | {"password": 0}
+    assert got["env"][1] == value["env"][1]
+    assert got["access_token"] is True
 
 
 def test_of_a_jwt_all_is_kept_but_the_signature() -> None:
