@@ -63,6 +63,10 @@ TIMES = frozenset(
 Json = dict[str, Any]
 
 
+class TooLargeError(ValueError):
+    """A file has more bytes than are read: it may be meant to be read, whatever its name."""
+
+
 class Collected:
     """Takes files, one after the other, and gives a recording of what was in them."""
 
@@ -118,7 +122,8 @@ class Collected:
             documents = list(_read(path, content))
         except (ValueError, RecursionError) as error:
             why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-            notes = self._notes if path.suffix else self._ignored
+            meant = path.suffix or isinstance(error, TooLargeError)
+            notes = self._notes if meant else self._ignored
             notes.append(f"{path} is left out: {why}")
             return
         for document in documents:
@@ -347,13 +352,13 @@ def _end(content: IO[bytes]) -> Answer:
 
 
 def _content(path: PurePosixPath, file: File, before: int) -> bytes:
-    """Read a file that comes after so many bytes. Raises ValueError when it is too much."""
+    """Read a file that comes after so many bytes. Raises TooLargeError when it is too much."""
     if before > MOST_BYTES:
-        raise ValueError(f"the files before it have more than {MOST_BYTES >> 20} MiB")
+        raise TooLargeError(f"the files before it have more than {MOST_BYTES >> 20} MiB")
     most = LARGEST_JSON if path.suffix == ".json" else LARGEST_YAML
     content = file.content.read(most + 1)
     if len(content) > most:
-        raise ValueError(f"it is larger than {most >> 20} MiB")
+        raise TooLargeError(f"it is larger than {most >> 20} MiB")
     return content
 
 

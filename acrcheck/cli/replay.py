@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 HELP = """Run today's checks on what was recorded: no cluster, no network, the time of the recording.
 
-SOURCE is a bundle (acrcheck bundle), a tape (acrcheck run --report tape=FILE), a support bundle of troubleshoot, a
-folder or archive of objects as kubectl get -o yaml (or kubectl cluster-info dump) writes them, one such file, or - for
-standard input. What was never asked is unknown: not recorded.
+SOURCE is a bundle (acrcheck bundle), a tape (acrcheck run --report tape=FILE), a support bundle of troubleshoot, an
+archive of istioctl bug-report, a folder or archive of objects as kubectl get -o yaml (or kubectl cluster-info dump)
+writes them, one such file, or - for standard input. What was never asked is unknown: not recorded.
 
 \b
 Examples:

@@ -7,6 +7,7 @@ from pathlib import Path
 KUBERNETES = "1.36.3"
 HELM = "3.22.0"
 AZ = "2.91.0"
+TROUBLESHOOT = "0.133.0"
 DEBIAN = "bookworm"
 
 HERE = Path(__file__).resolve().parent
@@ -184,6 +185,11 @@ def kubernetes_bin(program: str) -> str:
 def helm_bin() -> str:
     """Helm of the pinned version."""
     return str(cache() / f"helm-{HELM}" / "helm")
+
+
+def support_bundle() -> Path:
+    """The support-bundle command of the pinned troubleshoot; it may be missing, see `provision`."""
+    return cache() / f"support-bundle-{TROUBLESHOOT}" / "troubleshoot"
 
 
 def az_environment() -> Path:

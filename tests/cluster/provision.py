@@ -13,7 +13,16 @@ from pathlib import Path
 import click
 
 from tests.cluster import images, pki
-from tests.cluster.layout import AZ, DEBIAN, HELM, HERE, KUBERNETES, az_environment, cache
+from tests.cluster.layout import (
+    AZ,
+    DEBIAN,
+    HELM,
+    HERE,
+    KUBERNETES,
+    az_environment,
+    cache,
+    support_bundle,
+)
 
 PACKAGES = {
     "etcd-server": "/usr/bin/etcd",
@@ -42,6 +51,7 @@ KUBERNETES_COMMANDS = (
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
 LIMIT = 1800  # seconds that any one step may take
+SPARE_LIMIT = 600  # and one that the tests can do without
 
 
 class ProvisionError(Exception):
@@ -70,6 +80,7 @@ def _build_go() -> None:
     _once("kubernetes", cache() / f"kube-{KUBERNETES}", _build_kubernetes)
     _once("helm", cache() / f"helm-{HELM}", _build_helm)
     _once("go-images", images.programs(), _build_image_programs)
+    _once_if_possible("support-bundle", support_bundle().parent, _build_support_bundle)
 
 
 def _download() -> None:
@@ -94,6 +105,14 @@ def _once(name: str, result: Path, make: Callable[[Path], None]) -> None:
     make(part)
     part.rename(result)
     _say(f"{name}: done in {time.monotonic() - started:.0f} s")
+
+
+def _once_if_possible(name: str, result: Path, make: Callable[[Path], None]) -> None:
+    """Make what the tests can do without; those that need it are skipped when it cannot be made."""
+    try:
+        _once(name, result, make)
+    except (ProvisionError, subprocess.TimeoutExpired) as error:
+        _say(f"{name}: left out, it could not be made: {error}")
 
 
 def _install_packages() -> None:
@@ -129,18 +148,31 @@ def _build_helm(part: Path) -> None:
     _go("helm", install, cache(), {"GOBIN": str(part)})
 
 
+def _build_support_bundle(part: Path) -> None:
+    command = "github.com/replicatedhq/troubleshoot/cmd/troubleshoot"
+    build = ["build", "-trimpath", "-o", f"{part}/", "-ldflags", "-s -w", command]
+    _go("support-bundle", build, HERE / "troubleshoot", limit=SPARE_LIMIT)
+
+
 def _build_image_programs(part: Path) -> None:
     _go("go-images", ["build", "-trimpath", "-o", f"{part}/", "-ldflags", "-s -w", "./..."], images.SOURCE)
 
 
-def _go(name: str, arguments: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+def _go(
+    name: str,
+    arguments: list[str],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    limit: float = LIMIT,
+) -> None:
     path = f"{os.environ.get('PATH', '')}:/usr/local/go/bin"
     go = shutil.which("go", path=path)
     if go is None:
         raise ProvisionError(
             "Go is needed to build Kubernetes, and there is no go in PATH or /usr/local/go/bin"
         )
-    _run(name, ["nice", "-n", "5", go, *arguments], {"CGO_ENABLED": "0", **(environment or {})}, folder)
+    command = ["nice", "-n", "5", go, *arguments]
+    _run(name, command, {"CGO_ENABLED": "0", **(environment or {})}, folder, limit)
 
 
 def _debootstrap(part: Path, packages: str) -> None:
@@ -157,7 +189,11 @@ def _install_az(part: Path) -> None:
 
 
 def _run(
-    name: str, command: list[str], environment: dict[str, str] | None = None, folder: Path | None = None
+    name: str,
+    command: list[str],
+    environment: dict[str, str] | None = None,
+    folder: Path | None = None,
+    limit: float = LIMIT,
 ) -> None:
     log = cache() / "log" / f"{name}.log"
     with log.open("ab") as output:
@@ -168,7 +204,7 @@ def _run(
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
             cwd=folder,
-            timeout=LIMIT,
+            timeout=limit,
             check=False,
         )
     if done.returncode != 0:

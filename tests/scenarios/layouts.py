@@ -13,6 +13,11 @@ from acrcheck.bundle.kinds import KINDS
 from acrcheck.lab.cluster import LabCluster
 from acrcheck.lab.world import World
 
+BUG_REPORTED = {
+    *("Pod", "Deployment", "DaemonSet", "ReplicaSet", "StatefulSet", "Namespace", "Event"),
+    *("CustomResourceDefinition", "MutatingWebhookConfiguration"),
+}
+"""Of the kinds that checks look for, what `kubectl get all,namespaces,…` of `istioctl bug-report` shows."""
 Json = dict[str, Any]
 Layout = Callable[[World, Path], None]
 TROUBLESHOOT = {kind: place for kind, (_, place) in KINDS.items() if place}
@@ -141,10 +146,45 @@ def single(world: World, folder: Path) -> None:
     (folder / "all.yaml").write_text(text)
 
 
+def istio(world: World, folder: Path) -> None:
+    """What `istioctl bug-report` packs: objects of all namespaces in one file without an ending, the rest as tables.
+
+    Source: istio/istio tools/bug-report/pkg/{archive/archive.go,content/content.go}.
+    """
+    top = folder / "bug-report"
+    cluster, found = top / "cluster", objects(world)
+    custom = [item for item in found if "aadpodidentity" in item["apiVersion"]]
+    shown = [item for item in found if item["kind"] in BUG_REPORTED]
+    for name, items in (("k8s-resources", shown), ("crs", custom)):
+        write(cluster / name, {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {}})
+    nodes = [item["metadata"]["name"] for item in found if item["kind"] == "Node"]
+    tables = {
+        "nodes": "".join(f"Name:               {name}\nRoles:              <none>\n\n\n" for name in nodes),
+        "events": "NAMESPACE   LAST SEEN   TYPE      REASON   OBJECT   MESSAGE\n",
+        "secrets": "NAMESPACE   NAME   TYPE     DATA   AGE\ncoder       pull   Opaque   1      3d\n",
+        "cluster-context": "aks-prod\nhttps://127.0.0.1:6443\n",
+        "kubectl-version": "Client Version: v1.36.3\nServer Version: v1.36.3\n",
+    }
+    for name, text in tables.items():
+        (cluster / name).write_text(text)
+    (top / "versions").write_text('{"clientVersion":{"version":"1.30.0"}}')
+    for pod, container, text in logs(world):
+        metadata = pod["metadata"]
+        place = top / "proxies" / metadata["namespace"] / metadata["name"]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{container}.log").write_text(text)
+        (place / "netstat").write_text("Active Internet connections (servers and established)\n")
+    with tarfile.open(folder / "bug-report.tar.gz", "w:gz") as archive:
+        for path in sorted(top.rglob("*")):
+            if path.is_file():
+                archive.add(path, path.relative_to(folder))
+
+
 LAYOUTS: dict[str, Layout] = {
     "troubleshoot": troubleshoot,
     "packed": packed,
     "dump": dump,
     "lists": lists,
     "single": single,
+    "istio": istio,
 }

@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acrcheck.bundle.foreign import LARGEST_YAML
 from acrcheck.bundle.load import load
 from acrcheck.bundle.redact import Redactor
 from acrcheck.bundle.store import Store
@@ -221,6 +222,14 @@ def test_a_list_that_says_that_there_is_more_is_not_all(tmp_path: Path) -> None:
     store = store_of(load(str(tmp_path), io.BytesIO(), Target(), NOW))
     assert store.get(PODS, "coderd-1", "coder").ok
     assert store.get(PODS, "coderd-2", "coder").outcome is Outcome.NOT_RECORDED
+
+
+def test_what_is_too_large_is_said_whatever_its_name(tmp_path: Path) -> None:
+    """As the file without an ending in which other tools write all objects."""
+    (tmp_path / "pod.json").write_text(json.dumps(POD))
+    (tmp_path / "k8s-resources").write_bytes(b"a: b\n" * (LARGEST_YAML // 5 + 1))
+    recording = load(str(tmp_path), io.BytesIO(), Target(), NOW)
+    assert recording.notes == ("k8s-resources is left out: it is larger than 16 MiB",)
 
 
 def test_asked_for_it_is_redacted() -> None:
