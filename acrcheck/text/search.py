@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from acrcheck.text.likeness import Likeness
-from acrcheck.text.normal import hidden, normal, spaced, uncoloured
+from acrcheck.text.normal import hidden, normal, spaced, unbordered, uncoloured
 from acrcheck.text.pattern import WORD, Pattern
-from acrcheck.text.source import RECORD, Block, Readable, blocks
+from acrcheck.text.source import RECORD, Block, Readable, begins, blocks, unstamped
 
 SMALL = 1 << 16
 """A text up to this size is looked at whole, a larger one only around the words that signatures have."""
@@ -138,8 +138,8 @@ class Search:
     ) -> Iterator[tuple[int, int]]:
         """Give the parts of a block that are worth looking at closely: records, or what surrounds a word."""
         if block.whole and len(data) <= SMALL:
-            begins = [match.start() for match in RECORD.finditer(data)]
-            edges = [0, *(at for at in begins if at), len(data)]
+            starts = [match.start() for match in RECORD.finditer(data) if begins(data, match.start())]
+            edges = [0, *(at for at in starts if at), len(data)]
             yield from pairwise(edges)
             return
         done = 0
@@ -167,12 +167,13 @@ class Search:
 
     def _match(self, lines: list[str], number: int, *, like: bool) -> Record:
         """Find the patterns of one record; where there are none, those that it is like."""
+        lines = [*lines[:1], *map(unstamped, lines[1:])]
         normals = [normal(line) for line in lines]
         ends = ["\n"] * len(lines)
         found = self._in_text(_joined(normals, ends))
-        wrapped = _wrapped(lines)
-        if wrapped != ends and len(more := self._in_text(_joined(normals, wrapped))) > len(found):
-            found, ends = more, wrapped
+        for reading in _wrapped(lines, normals):
+            if len(more := self._in_text(_joined(*reading))) > len(found):
+                found, (normals, ends) = more, reading
         text = _joined(normals, ends)
         if like and not any(pattern.meanings for pattern, _, _, _ in found):
             found += self._likeness.find(text)
@@ -246,20 +247,29 @@ def _record(data: bytes, at: int, done: int) -> tuple[int, int]:
     floor = max(done, at - AROUND)
     line = max(data.rfind(b"\n", floor, at) + 1, floor)
     start = line
-    while not RECORD.match(data, start) and start > floor:
+    while not begins(data, start) and start > floor:
         start = max(data.rfind(b"\n", floor, start - 1) + 1, floor)
     ceiling = min(len(data), at + AROUND)
     end = data.find(b"\n", at, ceiling) + 1 or ceiling
-    while end < ceiling and not RECORD.match(data, end):
+    while end < ceiling and not begins(data, end):
         end = data.find(b"\n", end, ceiling) + 1 or ceiling
     return start, end
 
 
-def _wrapped(lines: list[str]) -> list[str]:
-    """Give the end of each line for the case that a terminal cut them, words or not: nothing after a full one."""
-    widths = [len(line.strip("\r\ufeff")) for line in lines]
-    full = max(widths[:-1], default=0)
-    return ["" if width == full >= LEAST_WRAP else "\n" for width in widths]
+def _wrapped(lines: list[str], normals: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Give the lines and their ends for the case that they were cut, words or not: nothing after a full one.
+
+    A terminal cuts lines as they are; what has a margin, or an indent, was cut without it.
+    """
+    bare = [unbordered(line).strip("\ufeff").strip() for line in lines]
+    for parts, kept in (
+        ([line.strip("\r\ufeff") for line in lines], normals),
+        (bare, [line.strip() for line in normals]),
+    ):
+        widths = [len(part) for part in parts]
+        full = max(widths[:-1], default=0)
+        if full >= LEAST_WRAP:
+            yield kept, ["" if width == full else "\n" for width in widths]
 
 
 def _joined(lines: list[str], ends: list[str]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 BLOCK = 1 << 19
+AROUND = 4096
+"""The most of a line that is looked at to tell where a record begins."""
 LOOK_BACK = 1 << 16
 """The bytes at the end of a block in which the start of a record is looked for."""
 BOMS = (
@@ -30,6 +32,21 @@ RECORD = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 """How a line looks that begins a new record; what follows without it belongs to the record before."""
+STAMP = re.compile(
+    rb"""[ \t>|"']*(?:
+      (\d{4}[-/]\d\d[-/]\d\d[T\ ]\d\d:\d\d:\d\d)[.,\d]*(?:Z|[+-]\d\d:?\d\d)?
+    | ([A-Z][a-z]{2}\ [ \d]\d\ \d\d:\d\d:\d\d)(?:\ [\w.-]+\ [\w./-]+(?:\[\d+\])?:)?
+    )(?:\ std(?:out|err)\ ([PF]))?(?:[ \t]|$)""",
+    re.VERBOSE | re.MULTILINE,
+)
+"""What collectors write before every line: the time, and a container runtime's mark of a part (P) or an end (F)."""
+AFRESH = re.compile(
+    rb"""[IWEF]\d{4}\ \d\d:|time=|ts=|level=|\{"|\[|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL|NOTICE)""",
+    re.IGNORECASE,
+)
+"""How a program's own record begins after that."""
+LEFT_OPEN = (b":", b",", b"(", b"[", b"{", b"=")
+GOES_ON = re.compile(rb"[ \t\])}]|\.\.\.|at\ |Caused\ by|--->|caused\ by")
 
 
 class Readable(Protocol):
@@ -38,6 +55,33 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """Give at most so many bytes, none at the end."""
         ...
+
+
+def begins(data: bytes, at: int) -> bool:
+    """Tell whether a record begins with the line there, and not only a further line of one, stamped like the first."""
+    if not RECORD.match(data, at):
+        return False
+    before = data.rfind(b"\n", 0, max(0, at - 1)) + 1
+    return at == 0 or not _goes_on(data[before:at].rstrip(b"\r\n"), data[at : at + AROUND].split(b"\n", 1)[0])
+
+
+def unstamped(line: str) -> str:
+    """Leave out what a collector wrote before a further line of a record."""
+    found = STAMP.match(line.encode()[:AROUND])
+    return line[len(found[0].decode()) :] if found else line
+
+
+def _goes_on(first: bytes, second: bytes) -> bool:
+    """Tell whether a stamped line continues one that was stamped in the same second."""
+    one, other = STAMP.match(first), STAMP.match(second)
+    if one is None or other is None or one.group(1, 2) != other.group(1, 2):
+        return False
+    if one[3] == b"P":
+        return True
+    said, more = first[one.end() :].rstrip(), second[other.end() :]
+    if not said or AFRESH.match(more):
+        return False
+    return said.endswith(LEFT_OPEN) or said.count(b'"') % 2 == 1 or bool(GOES_ON.match(more))
 
 
 @dataclass(frozen=True, slots=True)
