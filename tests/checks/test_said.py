@@ -10,7 +10,7 @@ from acrcheck.text.diagnose import Reader
 CHECKS = load_checks(builtin_dir())
 READER = Reader(load_causes(builtin_dir(), CHECKS), CHECKS.layers)
 NO_METADATA = "curl: (28) Failed to connect to 169.254.169.254 port 80: Operation timed out"
-NO_LAYER = "Get https://a.data.mcr.microsoft.com/: dial tcp 20.1.2.3:443: i/o timeout"
+PUBLIC_ENDED = 'failed to do request: Head "https://mcr.microsoft.com/v2/shop/web/manifests/v1": EOF'
 ENDED = 'failed to do request: Head "https://demo.azurecr.io/v2/shop/web/manifests/v1": EOF'
 ANONYMOUS = (
     'Failed to pull image "demo.azurecr.io/shop/web:v1": failed to authorize: failed to fetch anonymous token:'
@@ -27,7 +27,7 @@ def named(text: str) -> list[str]:
     ("text", "said", "cause"),
     [
         (NO_METADATA, "We use Calico network policies.", "imds-blocked-by-network-policy"),
-        (NO_LAYER, "All outbound traffic goes through an Azure Firewall.", "egress-blocked"),
+        (PUBLIC_ENDED, "All outbound traffic goes through an Azure Firewall.", "egress-blocked"),
         (ENDED, "The private DNS zone is shared with another cluster.", "private-endpoint-dns"),
         (ENDED, "There have been no changes on our side, and the status page is green.", "service-incident"),
         (

@@ -10,14 +10,25 @@ PAGE = Page(100, ascii=False, color=False)
 
 
 def test_each_cause_says_how_sure_why_and_what_would_decide() -> None:
-    """A decider is told once, though it tells several causes apart."""
+    """A decider is told once, though it tells several causes apart; so is a line that speaks for several."""
     text = diagnosis_text.render(named(UNAUTHORIZED).findings, PAGE)
 
-    assert text.count("to decide: the roles of the identity that pulls") == 1
+    assert text.count(": the roles of the identity that pulls") == 1
     assert text.count("      az role assignment list\n") == 1
-    assert text.count(f"line 1: {UNAUTHORIZED}") == 2
+    assert text.count(f"line 1: {UNAUTHORIZED}") == 1
+    assert text.count("line 1: registry says “unauthorized: authentication required”") == 1
     assert "no text of its own is here" in text
     assert "see: acrcheck explain no-role" in text
+
+
+def test_what_does_not_decide_begins_with_the_question_that_would() -> None:
+    """Before any cause: how many are left, and what to ask first; nothing of that where one is likely."""
+    first, second, third = diagnosis_text.render(named(UNAUTHORIZED).findings, PAGE).splitlines()[:3]
+
+    assert first == "the text alone does not decide: it leaves 3 causes"
+    assert second == "    ask first: the roles of the identity that pulls"
+    assert third == "      az role assignment list"
+    assert diagnosis_text.render(named(TEXTS["denied"]).findings, PAGE).startswith("95% denied: ")
 
 
 def test_what_is_less_likely_is_only_named() -> None:
