@@ -53,6 +53,7 @@ PROGRAMS = frozenset(
 HEAVIEST = 5
 GAPS = re.compile("…<([^>]*)>")
 FENCE = "+++"
+SIGNATURES = re.compile(r"^\[\[signatures\]\]\n.*?(?=^\[\[|\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +141,22 @@ def _refuse_double_kinds(checks: Iterable[Check]) -> None:
                 )
 
 
-def load_causes(folder: Path, checks: Checks) -> tuple[Cause, ...]:
-    """Load and validate the cause documents. Raises CatalogueError naming file and line."""
-    causes = tuple(parse_cause(path) for path in sorted((folder / "causes").glob("*.md")))
+def load_causes(folder: Path, checks: Checks, *, texts: bool = True) -> tuple[Cause, ...]:
+    """Load and validate the cause documents. Raises CatalogueError naming file and line.
+
+    Without `texts` they have no signatures, which are most of what there is to read.
+    """
+    causes = tuple(parse_cause(path, texts=texts) for path in sorted((folder / "causes").glob("*.md")))
     ids = {cause.id for cause in causes}
+    kinds = checks.kinds
+    filled = GLOBALS.union(*(kind.keys for kind in kinds.values()))
     for cause in causes:
-        _validate(cause, checks, ids)
+        _validate(cause, checks.layers, ids, kinds, filled, texts=texts)
     return in_context(folder, causes, checks.layers)
 
 
-def parse_cause(path: Path) -> Cause:
-    """Read one document: front matter between lines of `+++`, then prose."""
+def parse_cause(path: Path, *, texts: bool = True) -> Cause:
+    """Read one document: front matter between lines of `+++`, then prose; without `texts`, no signatures."""
     import tomllib
 
     text = path.read_text(encoding="utf-8")
@@ -158,7 +164,7 @@ def parse_cause(path: Path) -> Cause:
     if len(parts) != 3 or parts[0]:  # noqa: PLR2004 - before, between and after the fences
         raise CatalogueError(f"{path}:1: no front matter between two lines of {FENCE}")
     try:
-        head = tomllib.loads(parts[1])
+        head = tomllib.loads(parts[1] if texts else SIGNATURES.sub("", parts[1]))
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{path}: {error} (counted from the line after the first {FENCE})") from error
     return _cause(path, head, parts[2].strip())
@@ -211,12 +217,12 @@ def _decider(item: dict[str, Any]) -> Decider:
 
 def _signatures(path: Path, items: list[dict[str, Any]]) -> tuple[Signature, ...]:
     """Read the texts by which a cause is known. Raises CatalogueError at the line of the one that is wrong."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    heads = [number for number, line in enumerate(lines, 1) if line.strip() == "[[signatures]]"]
     made = []
-    for number, item in zip([*heads, *([1] * len(items))], items, strict=False):
+    for number, item in enumerate(items):
         if problem := _wrong_signature(item):
-            raise CatalogueError(f"{path}:{number}: signature: {problem}")
+            lines = path.read_text(encoding="utf-8").splitlines()
+            heads = [at for at, line in enumerate(lines, 1) if line.strip() == "[[signatures]]"]
+            raise CatalogueError(f"{path}:{[*heads, *([1] * len(items))][number]}: signature: {problem}")
         lists = {key: tuple(item.get(key, ())) for key in ("layer_reached", "against", "where", "unless")}
         made.append(Signature(**{**item, **lists}))
     return tuple(made)
@@ -263,7 +269,15 @@ def line_of(path: Path, key: str) -> int:
     return 1
 
 
-def _validate(cause: Cause, checks: Checks, causes: set[str]) -> None:
+def _validate(
+    cause: Cause,
+    known_layers: tuple[str, ...],
+    causes: set[str],
+    kinds: dict[str, Kind],
+    filled: frozenset[str],
+    *,
+    texts: bool,
+) -> None:
     """Refuse a document that names what does not exist, at the line where it does."""
     required = {name for group in cause.requires for name in group}
     observations = {*required, *cause.supports, *cause.contradicts}
@@ -275,13 +289,13 @@ def _validate(cause: Cause, checks: Checks, causes: set[str]) -> None:
     } - {""}
     layers = {cause.layer, *cause.hides, *(name for item in cause.signatures for name in item.layer_reached)}
     problems = [
-        *((name, f"no check sees {name}") for name in observations - checks.kinds.keys()),
-        *((name, f"{name} is no layer") for name in layers - set(checks.layers)),
+        *((name, f"no check sees {name}") for name in observations - kinds.keys()),
+        *((name, f"{name} is no layer") for name in layers - set(known_layers)),
         *((name, f"there is no cause {name}") for name in others - causes),
     ]
     if not set(cause.seen) <= SEEN or ("run" in cause.seen and not cause.requires):
         problems.append(("seen", 'seen is "run", "text" or both; what a run sees requires an observation'))
-    if "text" in cause.seen and not cause.signatures:
+    if texts and "text" in cause.seen and not cause.signatures:
         problems.append(("seen", "what is seen in a text has signatures"))
     if cause.signatures and "text" not in cause.seen:
         problems.append(("seen", 'it has signatures, so seen must say "text"'))
@@ -291,10 +305,7 @@ def _validate(cause: Cause, checks: Checks, causes: set[str]) -> None:
         if cause.layer in item.layer_reached
     ]
     if not problems:
-        problems = [
-            (item.id, text) for item in cause.remedies if (text := _problem(item, cause, checks.kinds))
-        ]
-        filled = GLOBALS.union(*(kind.keys for kind in checks.kinds.values()))
+        problems = [(item.id, text) for item in cause.remedies if (text := _problem(item, cause, kinds))]
         problems += [
             (item.evidence, f"deciding evidence: {text}")
             for item in cause.decides

@@ -1,5 +1,6 @@
 """`acrcheck explain`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +33,7 @@ def command(name: str | None, everything: bool, output: str) -> None:
     if everything == (name is not None):
         raise _neither_one_nor_all(name)
     checks = load_checks(builtin_dir())
-    causes = load_causes(builtin_dir(), checks)
+    causes = load_causes(builtin_dir(), checks, texts=everything)
     show = _as_json if output == "json" else _as_text
     show(checks, causes, name, output)
 
@@ -96,6 +97,7 @@ def _neither_one_nor_all(name: str | None) -> Exception:
 
 def _find(name: str, checks: Any, causes: Any) -> Any:
     """Find a check or a cause by its id, or by `check/ID` and `cause/ID`. A cause goes before a check."""
+    from acrcheck.catalogue import parse_cause
     from acrcheck.errors import UsageError
 
     kind, _, rest = name.rpartition("/")
@@ -103,7 +105,7 @@ def _find(name: str, checks: Any, causes: Any) -> Any:
     if pool is not None:
         for item in pool:
             if item.id == rest:
-                return item
+                return item if item in checks else parse_cause(Path(item.place))
     raise UsageError(
         f"no check and no cause is called {name}",
         input=rest,

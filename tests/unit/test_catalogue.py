@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,17 @@ class TestChecks:
 
 class TestCauses:
     """Markdown with front matter."""
+
+    def test_without_texts_only_the_signatures_are_left_out(self) -> None:
+        """Of every document that there is, wherever in it they stand."""
+        checks = load_checks(builtin_dir())
+        whole = load_causes(builtin_dir(), checks)
+        without = load_causes(builtin_dir(), checks, texts=False)
+
+        assert not any(cause.signatures for cause in without)
+        assert [replace(cause, contexts=()) for cause in without] == [
+            replace(cause, signatures=(), contexts=()) for cause in whole
+        ]
 
     def test_reads_a_document(self, folder: Folder) -> None:
         """Its name is the id; what is left out has its default."""
