@@ -67,6 +67,18 @@ TELLING = (
     ("session-token", re.compile(r"(?=[^-]*[A-Z])(?=[^-]*[a-z])(?=.*\d)[A-Za-z0-9]{10}-[A-Za-z0-9]{22}")),
 )
 """What a run of letters, digits and a few signs is, if it has this form; Azure's keys have a mark at a fixed place."""
+UNMARKED = {
+    88: ("azure-key", re.compile(r"(?=[^+/]*[+/])(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9+/]{86}==")),
+    52: (
+        "registry-password",
+        re.compile(r"(?=(?:[^A-Z]*[A-Z]){8})(?=(?:[^a-z]*[a-z]){8})(?=(?:\D*\d){3})[A-Za-z0-9]{52}"),
+    ),
+}
+"""What a run of this length is if it has this form: account keys, and passwords of a registry's tokens."""
+DIGEST_BEFORE = re.compile(r"\d[:=]")
+"""As in `sha512:`."""
+KEY_FILE = re.compile(r"MII.{3}IB(?:AAKC|ADAN|AzCC)[A-Za-z0-9+/]{32}")
+"""How the base64 of a private key (PKCS #1 and #8) begins, and of one with its certificate (PKCS #12)."""
 KEY_LENGTHS = frozenset({43, 44, 51, 52, 54, 56, 84, 86, 88, 90})
 LONG = 60
 """Characters that a refresh token of Entra has at least."""
@@ -82,6 +94,11 @@ ODD_USER_INFO = re.compile(
 )
 """A password that holds what would have to be written with a percent sign."""
 DATABASE = re.compile(r"(?<![\w/])[\w.+-]{1,64}:([^\s\"'@]{1,256})@(?:tcp|unix)\(")
+
+
+NAMED_HOST = re.compile(r"(?<![\w/:.-])[\w.+-]{1,64}:([^\s:@/\"'<>]{8,128})$")
+"""A user's name and password before the sign that stands before a host, without a scheme."""
+HOST = re.compile(r"[\w-]+\.[\w.-]*[a-z]")
 
 
 def known_forms(text: str) -> Iterator[Found]:
@@ -111,6 +128,10 @@ def telling(run: str, before: str) -> str:
     """Say what kind of secret a run is by its form; nothing when it has none. `before` are the characters before it."""
     if len(run) >= LONG and run[0] == "A" and before in {"0.", "1."}:
         return "refresh-token"
+    if len(run) in UNMARKED and not DIGEST_BEFORE.fullmatch(before):
+        kind, form = UNMARKED[len(run)]
+        if form.fullmatch(run):
+            return kind
     for kind, form in TELLING:
         if form.fullmatch(run) and (kind != "azure-key" or len(run) in KEY_LENGTHS):
             return kind
@@ -126,6 +147,17 @@ def _user_infos(text: str) -> Iterator[Found]:
                 yield Found(*match.span(group), "url-password")
         elif match := ODD_USER_INFO.match(text, place):
             yield Found(*match.span(1), "url-password")
+    yield from _before_hosts(text)
+
+
+def _before_hosts(text: str) -> Iterator[Found]:
+    """Find passwords before a host where there is no URL."""
+    for place in places(text, "@"):
+        if not HOST.match(text, place + 1):
+            continue
+        match = NAMED_HOST.search(text[max(0, place - 200) : place])
+        if match and is_random(match[1]):
+            yield Found(place - len(match[1]), place, "url-password")
     for place in places(text, "@tcp("):
         line = text.rfind("\n", 0, place) + 1
         if match := DATABASE.search(text, max(line, place - 330)):

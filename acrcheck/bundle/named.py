@@ -23,7 +23,12 @@ BARE = (
     r"[^\s\"'`<>\0])+"
 )
 """Up to white space, a quotation mark, or what begins the next field."""
-VALUE = rf"(?P<value>{QUOTED}|[|>][+-]?[ \t]*\r?\n\s*[^\n]+|{BARE})"
+BLOCK = (
+    r"[|>][1-9]?[+-]?[1-9]?[ \t]*\r?\n(?:[ \t]*\r?\n)*"
+    r"(?:(?P<indent>[ \t]+)\S[^\n]*(?:\n(?:(?P=indent)[^\n]*|[ \t\r]*(?=\n)))*|\s*[^\n]+)"
+)
+"""A block of YAML: all lines that are indented as its first one."""
+VALUE = rf"(?P<value>{QUOTED}|{BLOCK}|{BARE})"
 FIELD = re.compile(
     r"[A-Za-z0-9_-]*+(?:"
     r"(?P<closed>[\"'`])?\s{0,8}(?P<sign>=>|:=|={1,2}|:)\s{0,80}[\[({]?"
@@ -47,9 +52,10 @@ COOKIE = re.compile(
 )
 SENT = re.compile(r"(?:bearer|basic)\s+(?P<value>[\w.~+/-]{8,}={0,2})", re.IGNORECASE)
 WORD = r"(?P<value>(?:(?!\\+[\"'nrt])[^\s\"'<>])+)"
-CURL = re.compile(
-    rf"curl\b[^\n]{{0,1000}}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
-)
+USER = rf"[ =]?[\"']?[^\s:\"'<>]{{1,128}}:{WORD}"
+CURL = re.compile(rf"curl\b[^\n]{{0,1000}}?\s(?:-[a-zA-Z]{{0,8}}u|--user|--proxy-user){USER}")
+CREDENTIALS = re.compile(rf"creds{USER}")
+LITERAL = re.compile(rf"--from-literal[ =][\"']?[^\s=:\"'<>]{{1,253}}=[\"']?{WORD}")
 LOGIN = re.compile(rf"login\b(?:[^\n]{{0,200}}?\s-p[ =]?|[ \t]+\S{{1,128}}\s+password[ \t]+)[\"']?{WORD}")
 SHELL = re.compile(rf"(?:mysql|sshpass|sqlcmd)\w*\b[^\n]{{0,200}}?\s-[pP][ =]?[\"']?{WORD}")
 MORE = re.compile(r"(?:[ \t]*\\?\r?\n[ \t>|]+[\w+/=.~-]+(?=[\s\"'\\,]|$))*")
@@ -116,7 +122,9 @@ def _fits(text: str, start: int, sure: Strength, field: re.Match[str], value: st
         return False
     quoted = field["value"][0] in "\"'`"
     if sure is Strength.LIKELY or field["pair"]:
-        return is_random(value) or (field["sign"] == "=" and bool(ASSIGNED.match(field[0])))
+        return any(map(is_random, value.splitlines())) or (
+            field["sign"] == "=" and bool(ASSIGNED.match(field[0]))
+        )
     if value.isdigit() and len(value) < 6:  # noqa: PLR2004 - a length, a port, a number of seconds
         return False
     said = field["sign"] == ":" and not quoted and not field["closed"]
@@ -155,7 +163,7 @@ def _headers(text: str, small: str) -> Iterator[Found]:
         for place in places(small, anchor):
             if (match := SENT.match(text, place)) and is_random(match["value"]):
                 yield Found(match.start("value"), _whole(text, match), anchor)
-    yield from _arguments(text)
+    yield from arguments(text)
 
 
 def _authorizes(scheme: str, value: str) -> bool:
@@ -166,15 +174,20 @@ def _authorizes(scheme: str, value: str) -> bool:
     )
 
 
-def _arguments(text: str) -> Iterator[Found]:
-    """Find what curl and docker take after a flag of one letter."""
-    for anchor, form in (
-        ("curl", CURL),
-        ("login", LOGIN),
-        ("mysql", SHELL),
-        ("sshpass", SHELL),
-        ("sqlcmd", SHELL),
-    ):
+COMMANDS = (
+    ("curl", CURL),
+    ("creds", CREDENTIALS),
+    ("login", LOGIN),
+    ("mysql", SHELL),
+    ("sshpass", SHELL),
+    ("sqlcmd", SHELL),
+    ("--from-literal", LITERAL),
+)
+
+
+def arguments(text: str) -> Iterator[Found]:
+    """Find what programs take as a secret after a flag that does not say so, or for the flag's first letter."""
+    for anchor, form in COMMANDS:
         for place in places(text, anchor):
             if (match := form.match(text, place)) and not is_empty(match["value"]):
                 yield Found(*match.span("value"), "password")

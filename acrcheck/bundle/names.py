@@ -26,6 +26,7 @@ CERTAIN = re.compile(
 )
 LIKELY = re.compile(
     r"(?:^|[a-z])(?:secret|secretkey|token|authorization|credentials?|cookie|session|signature|pass|passw|pw|psk|apikeys?)$|^auth$"
+    r"|(?:primary|secondary)key$"
 )
 PUBLIC = re.compile(
     r"(?:publickeytoken|nexttoken|skiptoken|continuetoken|nextpagetoken|publickey|cachekey|idempotencykey|bypass|compass)$"

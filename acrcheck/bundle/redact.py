@@ -11,13 +11,13 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from acrcheck.bundle import structure, views, windows
 from acrcheck.bundle.forms import JWT, Found
-from acrcheck.bundle.named import kind
+from acrcheck.bundle.named import arguments, kind
 from acrcheck.bundle.names import TOKEN, Strength, is_empty, is_random, strength
 from acrcheck.bundle.pseudonyms import Pseudonyms
 from acrcheck.bundle.secrets import find, merged, without
@@ -149,6 +149,8 @@ class Redactor:
     def _items(self, value: list[Any] | tuple[Any, ...], place: str) -> list[Any]:
         """Redact a list: an argument after the flag that names it, the second of a pair after the first."""
         redacted, before = [], ""
+        if len(value) > 1 and all(isinstance(item, str) for item in value):
+            value = self._without_arguments(value, place)
         pair = len(value) == 2 and all(isinstance(item, str) for item in value)  # noqa: PLR2004 - a pair
         for item in value:
             flag = before.startswith("-") and "=" not in before
@@ -157,6 +159,19 @@ class Redactor:
             else:
                 redacted.append(self._value(item, place))
             before = item if isinstance(item, str) else ""
+        return redacted
+
+    def _without_arguments(self, words: Sequence[str], place: str) -> list[str]:
+        """Redact the words of a command line that are secrets because of the words before them."""
+        found, at, redacted = list(arguments(" ".join(words))), 0, []
+        for word in words:
+            inside = [
+                Found(item.start - at, item.end - at, item.kind)
+                for item in found
+                if at <= item.start and item.end <= at + len(word)
+            ]
+            redacted.append(self._replaced(word, merged(inside, word), place) if inside else word)
+            at += len(word) + 1
         return redacted
 
     def _replaced(self, text: str, found: Iterable[Found], place: str) -> str:

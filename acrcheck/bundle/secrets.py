@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 from acrcheck.bundle import views
-from acrcheck.bundle.forms import JWT, Found, known_forms, telling
+from acrcheck.bundle.forms import JWT, KEY_FILE, Found, known_forms, telling
 from acrcheck.bundle.named import named_secrets
 from acrcheck.bundle.names import TOKEN
 
@@ -58,6 +58,9 @@ def _encoded(text: str, depth: int) -> Iterator[Found]:
         until, more = views.joined(text, end) if text[end : end + 1] in BROKEN else (end, "")
         run += more
         if HEX.fullmatch(run):
+            continue
+        if KEY_FILE.match(run):
+            yield Found(start, until, "private-key")
             continue
         if held := _held(run, depth):
             yield Found(start, until, *held)

@@ -20,7 +20,7 @@ RUN = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 NEXT = re.compile(r"(?:[ \t]*\r?\n|(?:\\+r)?\\+n)[ \t>|]*([A-Za-z0-9+/_-]{2,}={0,2})(?=[\s\"'\\,}<]|$)")
 """Base64 that goes on in the next line, with nothing else in it."""
 HOT = re.compile(
-    r"pass|pwd|secret|token|cred|auth|cookie|sess|key|sig|assertion|conn|dockerc|basic|bearer|login|user|-u"
+    r"pass|pwd|secret|token|cred|auth|cookie|sess|key|sig|assertion|conn|dockerc|basic|bearer|login|user|-u|literal|mii"
     r"|\\u00|\\x|:\\+/|&#|://|%3a%2f%2f|%2ba|%40|%[467][0-9a-f]|private|q~|@tcp"
 )
 """What a line has that is worth another reading, in small letters."""

@@ -57,6 +57,16 @@ def key_file(body: str, label: str, end: str) -> str:
     return end.join([f"-----BEGIN {label}PRIVATE KEY-----", *lines, f"-----END {label}PRIVATE KEY-----"])
 
 
+def key_in_one_line(body: bytes) -> str:
+    """Give an RSA key's DER as base64 without its armour, as a variable has it."""
+    return base64.b64encode(b"\x30\x82\x04\xa3\x02\x01\x00\x02\x82\x01\x01\x00" + body).decode()
+
+
+def key_and_certificate(body: bytes) -> str:
+    """Give a .pfx file's DER as base64."""
+    return base64.b64encode(b"\x30\x82\x0a\x11\x02\x01\x03\x30\x82\x09" + body).decode()
+
+
 def docker_config(password: str) -> str:
     """Give the configuration that a pull secret holds."""
     entry = {"username": "puller", "password": password, "auth": pair(password)}
@@ -189,6 +199,24 @@ SHAPED = st.one_of(
     kind("mysql", PASSWORDS, "mysql -uroot -pSECRET coder"),
     kind("sshpass", PASSWORDS, "sshpass -p 'SECRET' ssh host"),
     kind("curl", PASSWORDS, "curl -u puller:SECRET https://contoso.azurecr.io/v2/"),
+    made(
+        "bare key",
+        st.binary(min_size=400, max_size=900).flatmap(
+            lambda body: st.sampled_from([key_in_one_line(body), key_and_certificate(body)])
+        ),
+        lambda value: f"AZURE_CERT={value} is set",
+    ),
+    kind(
+        "scoped token",
+        drawn(ALNUM, 24).map(lambda text: f"{text}7Qa8Wb9Zc2XdRe5Tf6Ug4Vh1Ij3K"),
+        "got SECRET of the token",
+    ),
+    kind("creds", PASSWORDS, "crictl pull --creds puller:SECRET contoso.azurecr.io/coder"),
+    kind("two creds", PASSWORDS, "skopeo copy --src-creds=puller:SECRET docker://contoso.azurecr.io/a dir:b"),
+    kind("many flags", PASSWORDS, "curl -sSLu puller:SECRET https://contoso.azurecr.io/v2/"),
+    kind("literal", PASSWORDS, "kubectl create secret generic db --from-literal=anything=SECRET -n coder"),
+    kind("before a host", drawn(ALNUM, 18), "cannot reach puller:SECRET@contoso.azurecr.io today"),
+    kind("block", PASSWORDS, "clientSecret: |-\n  first-Line-0fIt\n  SECRET\nport: 1", shaped=False),
     kind(
         "form",
         drawn(ALNUM, 30),

@@ -134,6 +134,27 @@ def test_an_object_is_kept_but_for_copies_and_values() -> None:
     assert container["args"][2:] == ["--port", "80"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["curl", "-u", f"puller:{PLANTED}", "https://x"],
+        ["docker", "login", "-u", "puller", "-p", PLANTED, "x.azurecr.io"],
+        ["az", "login", "--service-principal", "-u", "x", "-p", PLANTED],
+        ["crictl", "pull", "--creds", f"puller:{PLANTED}", "x"],
+        ["kubectl", "create", "secret", "generic", "x", "--from-literal", f"a={PLANTED}"],
+    ],
+)
+def test_words_of_a_command_are_seen_together(words: list[str]) -> None:
+    """A container's command is a list: what is a secret is said by the words before it."""
+    got = Redactor().value({"command": words}, "pods")["command"]
+
+    assert PLANTED not in json.dumps(got)
+    assert len(got) == len(words)
+    assert [word for word in got if "<" not in word] == [word for word in words if PLANTED not in word]
+    plain = ["docker", "run", "-u", "1000:1000", "--user", "0:0", "-p", "8080:80", "nginx"]
+    assert Redactor().value({"command": plain}, "pods")["command"] == plain
+
+
 def test_a_file_name_stays_a_file_name() -> None:
     """What stands for a secret there has no mark that a file name must not have."""
     name = Redactor().name(f"token={PLANTED}.log")
