@@ -36,6 +36,7 @@ from acrcheck.facts import (
     AccessToken,
     ApiServer,
     ChartValues,
+    HelmRelease,
     Identity,
     IdentityObjects,
     KubeletPull,
@@ -53,6 +54,7 @@ from acrcheck.facts import (
     Upcoming,
     Workload,
 )
+from acrcheck.helm.values import at
 
 from . import THRESHOLDS, asking, chart
 from .binding import IN_SCALE_SET, RESOURCE_GROUP, is_ready, nmi_pods, scale_set_of
@@ -62,6 +64,10 @@ from .objects import mapping, mappings, moment, name, number, text, texts
 from .trial import LEAVE, may_host, operating_system, pool_of
 from .workload import CHART, release_of
 
+OLD_IMAGE = warn(
+    "upgrade-image-of-other-version",
+    "{origin} name coderd.image {image}: the pods would keep it under chart {version}, with which {wanted} belongs",
+)
 TO = note("upgrade-planned", "from chart {current} to {version}, images {images}")
 POD_NOT_NOW = fail("upgrade-pod-not-well", "pod {pod} is not well now, before anything is changed: {what}")
 ROUTE_NOT_NOW = fail(
@@ -97,6 +103,9 @@ SNAPSHOT = note("rollback-snapshot", "the way back begins with snapshot {snapsho
 NO_REVISION = fail(
     "rollback-revision-missing",
     "no revision of release {release} in namespace {release_namespace} is `deployed`: which to go back to is not known",
+)
+WAY_BACK = note(
+    "rollback-images-had", "the images of the revision that is deployed can be had again: {images}"
 )
 REVISION = note("rollback-revision", "revision {revision} of release {release} can be gone back to")
 ENDS = fail("upgrade-credential-ends", "{what} ends at {ends}, within {window} from now", "secret")
@@ -174,10 +183,23 @@ def planned(workload: Workload, target: Target, kept: Maybe[ChartValues]) -> Loo
         made = chart.rendered(given, version)
         labels, refused = made.labels, made.refused
         images += [] if target.to_image else made.images.values()
+    if given is not None and not target.to_image:
+        yield from _old_image(given, version, origin)
     yield TO(
         current=current or "(unknown)", version=version or "(none)", images=", ".join(images) or "(unknown)"
     )
     return Upcoming(current, version, tuple(dict.fromkeys(images)), labels, refused, origin)
+
+
+def _old_image(given: dict[str, Any], version: str, origin: str) -> Iterator[Observation]:
+    """Tell of an image that the values name, and that is of another version than the chart that is to come."""
+    key, repository = chart.IMAGES["coderd"]
+    image, wanted = at(given, *key.split(".")), chart.version_of(version)
+    tagged = chart.version_of(image.rpartition(":")[2].partition("@")[0]) if isinstance(image, str) else None
+    if tagged and wanted and tagged != wanted:
+        yield OLD_IMAGE(
+            origin=origin, image=image, version=version, wanted=f"{repository}:{chart.written(wanted)}"
+        )
 
 
 def _chart(workload: Workload) -> str:
@@ -332,6 +354,54 @@ def rollback(planned: Upcoming, workload: Workload, cluster: Cluster, target: Ta
         yield REVISION(revision=max(int(item.get("version", "0")) for item in deployed), release=release)
     else:
         yield NO_REVISION(release=release, release_namespace=where)
+
+
+def rollback_images(
+    planned: Upcoming,
+    workload: Workload,
+    kept: Maybe[HelmRelease],
+    ways: Each[Route],
+    manifests: Each[Manifest],
+    pulled: Each[KubeletPull],
+    pools: Each[Pool],
+) -> Looking[None]:
+    """The images of the revision that is deployed now can be had again, when it is gone back to."""
+    del planned  # before an upgrade only
+    if release_of(workload) is None:
+        raise NotApplicableError("Helm does not make the workload")
+    wanted = _deployed_images(workload, kept.value)
+    tried = {(pull.image, pull.ok) for pull in pulled}
+    if any((image, False) in tried for image in wanted):
+        raise NotApplicableError("an image cannot be pulled", blocked_by="kubelet-pull")
+    there = {str(way.image) for subject, way in ways.items if subject in dict(manifests.items)}
+    held = [{item for node in pool.nodes for item in _held(node)} for pool in pools]
+    unknown = [
+        image
+        for image in wanted
+        if (image, True) not in tried
+        and image not in there
+        and not (held and all(image in names for names in held))
+    ]
+    if unknown:
+        raise CannotLookError(
+            f"whether {', '.join(unknown)} could be pulled again shows only in a pull that is tried",
+            remedy=f"run again with --allow {LEAVE}",
+        )
+    yield WAY_BACK(images=", ".join(wanted))
+
+
+def _deployed_images(workload: Workload, kept: HelmRelease | None) -> list[str]:
+    """Name the images of the deployed revision: as Helm rendered it, else as the workload has them."""
+    rendered = mappings(kept.deployed, "deployments") if kept else []
+    made = next((item for item in rendered if name(item) == workload.name), workload.manifest)
+    containers = mappings(made, "spec", "template", "spec", "containers")
+    return list(dict.fromkeys(image for item in containers if (image := text(item, "image"))))
+
+
+def _held(node: dict[str, Any]) -> Iterator[str]:
+    """Name the images that a node says it has."""
+    for item in mappings(node, "status", "images"):
+        yield from item.get("names") or ()
 
 
 def window(
@@ -545,14 +615,34 @@ def _share(said: str, of: int) -> float:
 
 
 def _requests(specs: Iterable[dict[str, Any]]) -> Room:
-    """Add up what pods ask for; what a container does not ask for it asks nothing of."""
+    """Add up what pods ask for, as the scheduler counts it."""
     cpu = memory = 0.0
     for spec in specs:
-        for container in mappings(spec, "containers"):
-            asked = mapping(container, "resources", "requests")
-            cpu += quantity(text(asked, "cpu"))
-            memory += quantity(text(asked, "memory"))
+        cpu += _needed(spec, "cpu")
+        memory += _needed(spec, "memory")
     return cpu, memory
+
+
+def _needed(spec: dict[str, Any], resource: str) -> float:
+    """Count what a pod asks for: its containers together, or one of those before them where that is more.
+
+    Init containers that stay (`restartPolicy: Always`) count beside all that come after them, and the overhead of
+    the runtime class on top. Source: kubernetes/kubernetes, pkg/api/v1/resource (PodRequests).
+    """
+    beside = most = 0.0
+    for container in mappings(spec, "initContainers"):
+        asked = _of_container(container, resource)
+        most = max(most, beside + asked)
+        if text(container, "restartPolicy") == "Always":
+            beside += asked
+    together = beside + sum(_of_container(item, resource) for item in mappings(spec, "containers"))
+    return max(most, together) + quantity(text(spec, "overhead", resource))
+
+
+def _of_container(container: dict[str, Any], resource: str) -> float:
+    """Give what a container asks for: where it says only how much it may have, that (API server's defaults)."""
+    resources = mapping(container, "resources")
+    return quantity(text(resources, "requests", resource) or text(resources, "limits", resource))
 
 
 def _left(node: dict[str, Any], specs: Iterable[dict[str, Any]]) -> Room:
@@ -582,7 +672,7 @@ def _gate(check: str, title: str, look: Any, *sees: Kind, **more: Any) -> Check:
 
 
 CHECKS = (
-    _gate("upgrade-plan", "what the upgrade brings is known", planned, TO),
+    _gate("upgrade-plan", "what the upgrade brings is known", planned, TO, OLD_IMAGE),
     _gate("upgrade-pods-now", "the pods are well now", pod_now, POD_NOT_NOW, each=Pod),
     _gate(
         "upgrade-images-now",
@@ -644,4 +734,5 @@ CHECKS = (
         REVISION,
         asks=(("list", "secrets"),),
     ),
+    _gate("upgrade-rollback-images", "the way back finds its images", rollback_images, WAY_BACK),
 )

@@ -28,6 +28,7 @@ from acrcheck.facts import (
     Identity,
     IdentityObjects,
     KubeletPull,
+    Manifest,
     OwnToken,
     Path,
     Pool,
@@ -43,6 +44,7 @@ from acrcheck.model import Status
 from acrcheck.wiring import Maybe
 from checks.upgrade import (
     CHECKS,
+    _requests,
     disruption,
     images,
     label,
@@ -53,6 +55,7 @@ from checks.upgrade import (
     pools,
     quantity,
     rollback,
+    rollback_images,
     route_now,
     steps,
     values,
@@ -132,6 +135,12 @@ def pool(*nodes: dict[str, Any], name: str = "user") -> Pool:
     return Pool(name, nodes or (machine(),))
 
 
+def asking(cpu: str, *, stays: bool = False) -> dict[str, Any]:
+    """A container that asks for so much of a CPU."""
+    made: dict[str, Any] = {"resources": {"requests": {"cpu": cpu}}}
+    return made | ({"restartPolicy": "Always"} if stays else {})
+
+
 def some_pools(*pools: Pool) -> Each[Pool]:
     """Pools as subjects."""
     return Each(tuple((item.subject, item) for item in pools or (pool(),)))
@@ -195,6 +204,33 @@ def revisions(*statuses: str) -> FakeCluster:
         for n, status in enumerate(statuses)
     ]
     return FakeCluster({"secrets": [thing(f"v{n}", labels=item) for n, item in enumerate(labels)]})
+
+
+def way_back(
+    *, pulled: tuple[bool, ...] = (), held: tuple[str, ...] = (), manifest: bool = False
+) -> Looking[None]:
+    """Look at the image of what is deployed: tried by kubelets, on the pool's node, in the registry."""
+    (container,) = deployed().pod_spec["containers"]
+    image = container["image"]
+    node = machine(status={"images": [{"names": list(held)}]})
+    way = replace(ROUTE, image=parse_image(image))
+    seen = ((way.subject, Manifest("sha256:0", (), ())),) if manifest else ()
+    tries = [KubeletPull(image, NODE, "user", ok=ok, said="") for ok in pulled]
+    return rollback_images(
+        plan(),
+        deployed(),
+        unknown(),
+        Each(((way.subject, way),)),
+        Each(seen),
+        Each(tuple((Subject(item.pool), item) for item in tries)),
+        some_pools(pool(node)),
+    )
+
+
+def with_image(tag: str, **more: Any) -> Target:
+    """The gate, with values that name coderd's image."""
+    tree = {"coderd": {"image": f"acme.azurecr.io/coder/coder-service:{tag}"}}
+    return replace(GATE, values=ValuesFiles(("values.yaml",), tree, {}), to_chart="1.44.3", **more)
 
 
 def room(
@@ -300,6 +336,10 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("upgrade-rollback", "rollback-revision"): lambda: rollback(
         plan(), deployed(), revisions("deployed"), GATE
+    ),
+    ("upgrade-rollback-images", "rollback-images-had"): lambda: way_back(pulled=(True,)),
+    ("upgrade-plan", "upgrade-image-of-other-version"): lambda: planned(
+        deployed(), with_image("1.43.0"), NO_RELEASE
     ),
 }
 
@@ -563,6 +603,44 @@ def test_within_one_minor_no_snapshot_is_needed() -> None:
     ]
     by_hand = workload(deployment())
     assert sight(rollback(plan("1.44.0"), by_hand, FakeCluster(), GATE)) == []
+
+
+def test_the_images_of_the_way_back_are_known_by_a_pull_the_registry_or_the_nodes() -> None:
+    """Where none of them says so it is unknown, and where a pull failed, that is the failure."""
+    image = deployed().pod_spec["containers"][0]["image"]
+    for looking in (way_back(pulled=(True,)), way_back(manifest=True), way_back(held=(image,))):
+        assert sight(looking) == ["rollback-images-had"]
+    with pytest.raises(CannotLookError, match="shows only in a pull") as unseen:
+        look(way_back())
+    assert "--allow probe-pod" in unseen.value.remedy
+    with pytest.raises(NotApplicableError) as blocked:
+        look(way_back(pulled=(True, False), held=(image,)))
+    assert blocked.value.blocked_by == "kubelet-pull"
+
+
+def test_an_image_of_the_next_charts_version_is_no_old_one() -> None:
+    """Nor is one whose tag is no version, or one that --to-image replaces."""
+    for target in (with_image("1.44.3"), with_image("stable"), with_image("1.43.0", to_image=IMAGE)):
+        assert sight(planned(deployed(), target, NO_RELEASE)) == ["upgrade-planned"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "cpu"),
+    [
+        ({"containers": [asking("200m"), asking("300m")], "initContainers": [asking("400m")]}, 0.5),
+        ({"containers": [asking("200m")], "initContainers": [asking("400m"), asking("100m")]}, 0.4),
+        (
+            {"containers": [asking("200m")], "initContainers": [asking("50m", stays=True), asking("400m")]},
+            0.45,
+        ),
+        ({"containers": [asking("200m")], "initContainers": [asking("50m", stays=True)]}, 0.25),
+        ({"containers": [asking("200m")], "overhead": {"cpu": "250m"}}, 0.45),
+        ({"containers": [{"resources": {"limits": {"cpu": "1"}}}]}, 1.0),
+    ],
+)
+def test_what_a_pod_asks_for_is_counted_as_the_scheduler_does(spec: dict[str, Any], cpu: float) -> None:
+    """What comes before the containers counts where it is more, what stays beside them does too."""
+    assert _requests([spec])[0] == pytest.approx(cpu)
 
 
 def test_revisions_that_may_not_be_listed_are_unknown() -> None:

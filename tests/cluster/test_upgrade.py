@@ -17,7 +17,7 @@ from tests.cluster.parity import Twin, in_the_lab, told
 from tests.cluster.place import LABEL, Place
 from tests.cluster.product import Product, Run
 from tests.cluster.running import push_token
-from tests.cluster.upgrades import FROM, GATES, SERVICE, TO, Gate, values
+from tests.cluster.upgrades import FROM, GATES, SERVICE, SKIPPING, TO, Gate, values
 
 AT_ONCE = 3
 MISSING = "1.44.9"
@@ -61,7 +61,7 @@ def site(cluster: Cluster) -> Iterator[Site]:
     with place.azure() as state:
         kubelet = azure.kubelet_identity().object_id
         state.roles.append(RoleAssignment(kubelet, "AcrPull", azure.REGISTRY_ID))
-    for tag in (FROM, TO):
+    for tag in (FROM, TO, SKIPPING):
         push(cluster, tag)
     packed = cluster.layout.state / "charts-before"
     chart = (str(HERE / "chart" / "coder"), "--version", FROM, "--app-version", FROM)
