@@ -19,6 +19,8 @@ from .objects import text
 
 IMDS = "169.254.169.254"
 PLACE: Path = ("coderd", "extraLabels")
+ASIDE = ("x-", ".")
+"""What keys of the top begin with that only hold what anchors are for, by convention."""
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 """What Kubernetes takes as a label's value (apimachinery, pkg/util/validation)."""
 TEXT_MAPS: tuple[Path, ...] = (
@@ -73,7 +75,7 @@ NO_MAP = fail(
 )
 NOT_TEXT = fail(
     "values-label-not-text",
-    "{place}: {key} is the {what} {value}, a label is text: {instead}",
+    "{place}: {key} is the {what} {value}, and a label is text: {instead}",
 )
 WRONG_CASE = fail(
     "values-label-wrong-case",
@@ -128,7 +130,7 @@ NO_ARM_ENDPOINT = warn(
 )
 MADE = note(
     "values-made",
-    "chart {chart_version} makes of it: Deployment {name}, service account {account}, image {image}, labels {labels}",
+    "chart {chart_version} makes of it: {made}",
 )
 
 
@@ -162,6 +164,8 @@ def _misplaced(values: ChartValues, *, right: bool) -> Iterator[Observation]:
     ]
     for path in wrong:
         value = at(values.tree, *path)
+        if str(path[0]).startswith(ASIDE):
+            continue
         if right or isinstance(value, Mapping | list):
             yield STRAY(
                 place=values.place(path), path=dotted(path), evidence=_seen(values, path, edits=[_drop(path)])
@@ -241,7 +245,7 @@ def _labels(values: ChartValues, held: Mapping[str, Any]) -> Iterator[Observatio
                 place=place,
                 key=key,
                 what=_kind(value),
-                value=_shown(value),
+                value=_shown(value) + (f" (written {written})" if written != _shown(value) else ""),
                 instead=f'"{written}"',
                 evidence=_seen(values, path, instead=snippet(path, written), edits=edits),
             )
@@ -339,8 +343,8 @@ def _old_images(values: ChartValues, version: chart.Version) -> Iterator[Observa
 
 def _moved(values: ChartValues, path: Path, new: str, version: chart.Version) -> Observation:
     old, target = dotted(path), tuple(new.split("."))
-    edits = [{"op": "move", "from": list(path), "to": list(target)}]
     value = at(values.tree, *path)
+    edits = _moves(values, path, target)
     shown = {"instead": snippet(target, value)} if _is_scalar(value) else {}
     found = {"place": values.place(path), "key": old, "successor": new}
     evidence = _seen(values, path, edits=edits, **shown)
@@ -351,6 +355,23 @@ def _moved(values: ChartValues, path: Path, new: str, version: chart.Version) ->
     refused = any(old.startswith(key) for key in chart.refused(values.tree, version))
     effect = "the chart fails because of it" if refused else "the chart does not read it"
     return REMOVED(**found, effect=effect, evidence=evidence)
+
+
+def _moves(values: ChartValues, path: Path, target: Path) -> list[dict[str, Any]]:
+    """Give the changes that move what stands at an old key: key by key, where the new one is there, or will be.
+
+    What is there under the new one stays, and a map that holds nothing but the label is moved with the label.
+    """
+    value, known = at(values.tree, *path), at(values.tree, *target)
+    made = target == PLACE[:1] and any(found[:-1] != PLACE for found in _everywhere(values.tree))
+    if not isinstance(value, Mapping) or not (known or made):
+        return [{"op": "move", "from": list(path), "to": list(target)}]
+    return [
+        {"op": "move", "from": [*path, key], "to": [*target, key]}
+        for key, held in value.items()
+        if not (isinstance(known, Mapping) and key in known)
+        and not (isinstance(held, Mapping) and held and all(map(_is_label, held)))
+    ]
 
 
 def proxy(values: ChartValues, target: Target) -> Looking[None]:
@@ -497,12 +518,14 @@ def _made(values: ChartValues) -> Observation:
         if isinstance(extra, Mapping)
         else {}
     )
+    labels = ", ".join(f"{key}={_shown(value)}" for key, value in own.items()) or "none but the chart's own"
+    made = (
+        f"Deployment {rendered.name}, service account {rendered.service_account or 'default'}, "
+        f"image {rendered.images['coderd']}, labels {labels}"
+    )
     return MADE(
         chart_version=f"{values.version} (assumed)" if values.assumed else values.version,
-        name=rendered.name,
-        account=rendered.service_account or "default",
-        image=rendered.images["coderd"],
-        labels=", ".join(f"{key}={_shown(value)}" for key, value in own.items()) or "none of the values'",
+        made=f"nothing, it fails at {', '.join(rendered.refused)}" if rendered.refused else made,
         evidence={
             "labels": rendered.labels,
             "serviceAccount": rendered.service_account,

@@ -240,7 +240,9 @@ class _Text:
         if self._lines[line][: key.start_mark.column].strip(" \ufeff"):
             raise CannotEditError(f"{dotted(path)} does not begin its line")
         if self._lines[line].startswith("\ufeff"):
-            raise CannotEditError("the file begins with a byte order mark, on the line to be changed")
+            raise CannotEditError(
+                "the file begins with a byte order mark, on the line to be changed: take it away first"
+            )
         return line, max(line, _last_line(value))
 
     def _room(self, target: Path) -> tuple[int, int, Path, yaml.Node | None]:

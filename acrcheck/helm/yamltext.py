@@ -147,6 +147,8 @@ class _Reader:
         self._text = text
         self._left = MOST_VALUES
         self._open: set[int] = set()
+        self._read: set[int] = set()
+        self._elsewhere = 0
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         self._left -= 1
@@ -159,7 +161,10 @@ class _Reader:
             return found
         if id(node) in self._open:
             raise _wrong(node, self._file, "an anchor's value contains itself")
+        again = id(node) in self._read
         self._open.add(id(node))
+        self._read.add(id(node))
+        self._elsewhere += again
         try:
             if isinstance(node, yaml.MappingNode):
                 return self.mapping(node, path)
@@ -167,6 +172,7 @@ class _Reader:
         except RecursionError as error:
             raise _wrong(node, self._file, "nested too deeply") from error
         finally:
+            self._elsewhere -= again
             self._open.discard(id(node))
 
     def mapping(self, node: yaml.MappingNode, path: Path) -> Values:
@@ -181,7 +187,7 @@ class _Reader:
             if key in own:
                 self.twice.append(((*path, key), place))
             own.add(key)
-            self.places[(*path, key)] = place
+            self._stands((*path, key), place)
             found[key] = self.value(value_node, (*path, key))
         return found
 
@@ -196,9 +202,14 @@ class _Reader:
     def _list(self, node: yaml.Node, path: Path) -> list[Any]:
         items = []
         for index, item in enumerate(node.value):
-            self.places[(*path, index)] = _place(item.start_mark, self._file)
+            self._stands((*path, index), _place(item.start_mark, self._file))
             items.append(self.value(item, (*path, index)))
         return items
+
+    def _stands(self, path: Path, place: Place) -> None:
+        """Keep a place; what an alias stands for has its place where the anchor is, and none of its own."""
+        if not self._elsewhere:
+            self.places[path] = place
 
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):

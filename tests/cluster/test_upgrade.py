@@ -85,7 +85,7 @@ def looked(product: Product, site: Site) -> Site:
     """Every gate that is compared with the lab, run once."""
 
     def look(item: Gate) -> Run:
-        return gate(product, site.place, item.scenario, item.given(site.place.selector), *item.flags)
+        return gate(product, site.place, item.scenario, item.given(site.place.selector), *item.words)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         site.runs = {item.scenario: run for item, run in zip(GATES, pool.map(look, GATES), strict=True)}
@@ -95,7 +95,7 @@ def looked(product: Product, site: Site) -> Site:
 @pytest.mark.parametrize("item", GATES, ids=lambda item: item.scenario)
 def test_the_gate_is_told_of_as_in_the_lab(item: Gate, looked: Site) -> None:
     """The same causes with the same remedies, the same statuses, the same exit code."""
-    assert told(looked.runs[item.scenario].report) == in_the_lab(Twin(item.scenario, ()))
+    assert told(looked.runs[item.scenario].report) == in_the_lab(Twin(item.scenario, item.as_staged))
 
 
 def causes(run: Run) -> list[str]:
@@ -111,7 +111,7 @@ def seen(run: Run) -> list[str]:
 def test_an_image_that_is_not_there_stops_the_upgrade(product: Product, site: Site) -> None:
     """A real kubelet was asked for it on each pool, with the right that the new pods would have."""
     given = values(site.place.selector, MISSING)
-    run = gate(product, site.place, "no-image", given, *GATES[0].flags)
+    run = gate(product, site.place, "no-image", given, *GATES[0].words)
     assert run.code == 1
     assert "kubelet-pull" in {check["id"] for check in run.with_status("fail")}
     assert causes(run)[:1] == ["tag-not-found"], causes(run)
@@ -141,7 +141,7 @@ def test_what_an_upgrade_broke_is_told_afterwards(product: Product, site: Site) 
     place, cluster = site.place, site.place.cluster
     before = product.folder / "before.json"
     report = ("--report", f"json={before}")
-    assert gate(product, place, "kept", values(place.selector, TO), *GATES[0].flags, *report).code == 0
+    assert gate(product, place, "kept", values(place.selector, TO), *GATES[0].words, *report).code == 0
     for name, selector, code in (("worse", "", 1), ("well", place.selector, 0)):
         file = written(place, name, values(selector, TO))
         upgrade = ("upgrade", "coder", "coder/coder", "--version", TO, "-n", place.namespace, "-f", file)

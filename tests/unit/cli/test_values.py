@@ -81,6 +81,36 @@ def test_what_cannot_be_mended_is_said(tmp_path: Path) -> None:
     assert not path.with_name("values.yaml.orig").exists()
 
 
+def test_old_keys_are_mended_beside_new_ones(tmp_path: Path) -> None:
+    """Key by key, and the label with them; what is there already stays."""
+    path = tmp_path / "values.yaml"
+    path.write_text(
+        "cemanager:\n  accessURL: x\n  extraLabels:\n    aadpodidbinding: coder\ncoderd:\n  replicas: 2\n"
+    )
+    assert called("--write", path).exit_code == 1
+    assert path.read_text() == (
+        "coderd:\n  replicas: 2\n  extraLabels:\n    aadpodidbinding: coder\n  accessURL: x\n"
+    )
+    assert called(path).exit_code == 0
+
+
+def test_what_a_chart_fails_at_it_makes_nothing_of(tmp_path: Path) -> None:
+    """The summary does not tell of pods that nobody gets."""
+    path = tmp_path / "values.yaml"
+    path.write_text("timescale:\n  image: x\n")
+    assert "chart 1.44.3 (assumed) makes of it: nothing, it fails at timescale\n" in called(path).stdout
+
+
+def test_keys_for_anchors_are_no_stray_labels(tmp_path: Path) -> None:
+    """By convention they begin with x-; what an alias stands for is told where the alias is used."""
+    path = tmp_path / "values.yaml"
+    path.write_text("x-labels: &l\n  aadpodidbinding: coder\ncoderd:\n  extraLabels: *l\nextraLabels: *l\n")
+    result = called(path)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{path}:5:1: warn: extraLabels.aadpodidbinding has no effect")
+    assert "x-labels" not in result.stdout
+
+
 def test_files_settings_and_standard_input_are_joined(tmp_path: Path) -> None:
     """In helm's order: files as given, then --set, then --set-string."""
     path = tmp_path / "base.yaml"
