@@ -195,7 +195,7 @@ class Redactor:
 
         def claims(token: re.Match[str]) -> str:
             header, payload, *rest = token[0].split(".", 2)
-            plain = views.decoded(payload)
+            plain = views.decoded(payload) or ""
             other = self._pseudonyms.replace(plain, count)
             if other == plain:
                 return token[0]

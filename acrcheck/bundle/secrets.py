@@ -73,6 +73,8 @@ def _encoded(text: str, depth: int) -> Iterator[Found]:
 def _held(run: str, depth: int) -> tuple[str, str] | None:
     """Give the kind of secret that base64 holds, and the secret; None when it holds none, or is none."""
     content = views.decoded(run)
+    if content is None:
+        return "unread", run
     if not content:
         return None
     pair = PAIR.fullmatch(content)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from acrcheck.bundle.store import Store
 from acrcheck.bundle.tape import ANSWERS, Entry, Tape, canonical
-from acrcheck.cluster.reader import Outcome
+from acrcheck.cluster.reader import Answer, Outcome
 from acrcheck.errors import UsageError
 from acrcheck.helm.values import ValuesFiles, veiled
 from acrcheck.model import Level, Waiver
@@ -98,21 +98,34 @@ class TapeFile:
         self.problem: OSError | None = None
         """Why entries could not be written; the run goes on without them."""
         redactor.learn(header.plain())
-        self._write(redactor.value(header.plain(), "tape/header"))
+        self._write(_line_of(redactor.value(header.plain(), "tape/header")))
 
     def keep(self, entry: Entry) -> None:
         """Write an entry, or keep what stands in the way."""
         try:
             _learn(entry, self._redactor)
-            self._write(dataclasses.asdict(redacted(entry, self._redactor)))
+            self._write(_written(redacted(entry, self._redactor)))
         except OSError as error:
             self.problem = self.problem or error
 
-    def _write(self, line: Json) -> None:
-        text = json.dumps(line, separators=(",", ":")) + "\n"
+    def _write(self, line: bytes) -> None:
         with self._lock:
-            self._file.write(text.encode())
+            self._file.write(line)
             self._file.flush()
+
+
+def _line_of(value: Json) -> bytes:
+    return (json.dumps(value, separators=(",", ":")) + "\n").encode()
+
+
+def _written(entry: Entry) -> bytes:
+    """Give an entry's line; where it would be longer than can be read again, it says that instead of the answer."""
+    line = _line_of(dataclasses.asdict(entry))
+    if len(line) <= LONGEST_LINE:
+        return line
+    left = Answer(Outcome.NOT_RECORDED, detail=f"the answer is larger than {LONGEST_LINE >> 20} MiB")
+    answer = {"type": "Answer", **dataclasses.asdict(left)}
+    return _line_of(dataclasses.asdict(dataclasses.replace(entry, answer=answer)))
 
 
 def _learn(entry: Entry, redactor: Redactor) -> None:
@@ -195,8 +208,7 @@ def again(recording: Recording, redactor: Redactor) -> Recording:
 
 def dumps(recording: Recording) -> bytes:
     """Write a recording as a tape again."""
-    lines = [recording.header.plain(), *(dataclasses.asdict(entry) for entry in recording.tape.entries)]
-    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+    return b"".join([_line_of(recording.header.plain()), *map(_written, recording.tape.entries)])
 
 
 def is_tape(start: bytes) -> bool:

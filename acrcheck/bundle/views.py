@@ -149,8 +149,8 @@ def joined(text: str, end: int) -> tuple[int, str]:
     return end, "".join(pieces)
 
 
-def decoded(run: str) -> str:
-    """Give the text that base64 stands for; empty when it stands for none."""
+def decoded(run: str) -> str | None:
+    """Give the text that base64 stands for; empty when it stands for none, None when it is too much to look through."""
     bare = run.rstrip("=").replace("-", "+").replace("_", "/")
     if len(bare) % 4 == 1:
         bare = bare[:-1]
@@ -159,7 +159,10 @@ def decoded(run: str) -> str:
     except binascii.Error:
         return ""
     if content.startswith(GZIP):
-        content = _unpacked(content)
+        unpacked = _unpacked(content)
+        if unpacked is None:
+            return None
+        content = unpacked
     wide = content[1:64:2].count(0) > len(content[1:64:2]) // 2
     try:
         text = content.decode("utf-16-le" if wide else "utf-8")
@@ -168,11 +171,13 @@ def decoded(run: str) -> str:
     return text if _is_text(text) else ""
 
 
-def _unpacked(content: bytes) -> bytes:
+def _unpacked(content: bytes) -> bytes | None:
+    unzip = zlib.decompressobj(wbits=31)
     try:
-        return zlib.decompressobj(wbits=31).decompress(content, MOST)
+        unpacked = unzip.decompress(content, MOST)
     except zlib.error:
         return b""
+    return None if unzip.unconsumed_tail else unpacked
 
 
 def _is_text(text: str) -> bool:

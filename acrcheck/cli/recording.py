@@ -134,9 +134,10 @@ def write_bundle(tape: bytes, path: Path, checks: "Checks", causes: Iterable["Ca
     for note in recording.notes:
         click.echo(f"acrcheck: {note}", err=True)
     for item in packed.missing[:MISSING_SHOWN]:
-        click.echo(
-            f"acrcheck: not in the bundle: {item['what']}: {item['outcome']}: {item['why']}"[:200], err=True
-        )
+        cut = item["outcome"] == "truncated"
+        how = "only in part in the bundle" if cut else "not in the bundle"
+        why = item["why"] if cut else f"{item['outcome']}: {item['why']}"
+        click.echo(f"acrcheck: {how}: {item['what']}: {why}"[:200], err=True)
     if len(packed.missing) > MISSING_SHOWN:
         click.echo(
             f"acrcheck: and {len(packed.missing) - MISSING_SHOWN} more, see acrcheck/missing.json", err=True

@@ -1,6 +1,7 @@
 """Redaction: what is taken out, what stands there then, and what is left alone."""
 
 import base64
+import gzip
 import json
 import time
 from pathlib import Path
@@ -153,6 +154,15 @@ def test_words_of_a_command_are_seen_together(words: list[str]) -> None:
     assert [word for word in got if "<" not in word] == [word for word in words if PLANTED not in word]
     plain = ["docker", "run", "-u", "1000:1000", "--user", "0:0", "-p", "8080:80", "nginx"]
     assert Redactor().value({"command": plain}, "pods")["command"] == plain
+
+
+def test_what_is_too_much_to_be_looked_through_is_taken_out() -> None:
+    """Gzip in base64 that unpacks to more than is read might hold a secret behind that."""
+    packed = base64.b64encode(gzip.compress(b"all is well\n" * 1_000_000 + PLANTED.encode())).decode()
+    small = base64.b64encode(gzip.compress(b"all is well\n" * 1000)).decode()
+
+    assert redacted(f"release {packed} end").startswith("release <unread:")
+    assert redacted(f"release {small} end") == f"release {small} end"
 
 
 def test_a_file_name_stays_a_file_name() -> None:

@@ -12,7 +12,16 @@ import pytest
 
 from acrcheck.bundle.redact import Redactor
 from acrcheck.bundle.tape import Entry, Tape
-from acrcheck.bundle.tapefile import FORMAT, Header, TapeFile, dumps, is_tape, read
+from acrcheck.bundle.tapefile import (
+    FORMAT,
+    LONGEST_LINE,
+    Header,
+    Recording,
+    TapeFile,
+    dumps,
+    is_tape,
+    read,
+)
 from acrcheck.cluster.reader import Answer, Outcome
 from acrcheck.errors import UsageError
 from acrcheck.helm.values import ValuesFiles
@@ -59,6 +68,23 @@ def test_a_recording_is_written_as_it_was_read() -> None:
     """Wrapped later, a tape is the same tape."""
     content = taped(Answer(Outcome.OK, {"a": 1}))
     assert dumps(read(lines(content), "tape")) == content
+
+
+def test_an_answer_that_is_too_long_to_be_read_again_is_not_written() -> None:
+    """The rest of the tape can be read, and a replay is told why this one is not there."""
+    huge = Entry(
+        "cluster",
+        '{"path":"/0","verb":"path"}',
+        0,
+        {"type": "Answer", "outcome": "ok", "body": "x" * LONGEST_LINE, "detail": "", "permission": None},
+        "",
+        0,
+    )
+    small = replace(huge, question='{"path":"/1","verb":"path"}', answer={**huge.answer, "body": "y"})
+    again = read(lines(dumps(Recording(HEADER, Tape((huge, small))))), "tape").tape
+    told = again.answer("cluster", {"verb": "path", "path": "/0"})
+    assert (told.outcome, told.detail) == (Outcome.NOT_RECORDED, "the answer is larger than 64 MiB")
+    assert again.answer("cluster", {"verb": "path", "path": "/1"}).body == "y"
 
 
 def test_every_line_is_there_as_soon_as_it_is_answered() -> None:
