@@ -218,16 +218,17 @@ def flaws(source: str, secret: str, entry: dict[str, Any], host: str, now: datet
         yield DISAGREES(**said)
     ends, begins = number(entry, "claims", "exp"), number(entry, "claims", "iat")
     if ends and ends <= now.timestamp():
-        yield EXPIRED(**said, expires=_time(ends), now=_time(int(now.timestamp())))
+        yield EXPIRED(**said, expires=time_of(ends), now=time_of(int(now.timestamp())))
     elif ends:
         hours = round((ends - begins) / 3600) if begins else "a few"
-        yield SHORT_LIVED(**said, expires=_time(ends), hours=hours)
+        yield SHORT_LIVED(**said, expires=time_of(ends), hours=hours)
 
 
 FLAWS = (ONLY_IDENTITY_TOKEN, NO_PASSWORD, WHITE_SPACE, DISAGREES, EXPIRED, SHORT_LIVED)
 
 
-def _time(seconds: int) -> str:
+def time_of(seconds: int) -> str:
+    """Write a moment, given in seconds since 1970, as reports do."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):

@@ -29,7 +29,7 @@ from acrcheck.api import (
     warn,
 )
 from acrcheck.azure import registry as acr
-from acrcheck.azure.clouds import cloud_of, is_acr
+from acrcheck.azure.clouds import cloud_of, is_acr, near_acr
 from acrcheck.azure.image import ImageReference
 from acrcheck.facts import (
     AccessToken,
@@ -53,6 +53,9 @@ from .sending import SENDING, Client
 
 UNRESOLVED = fail("registry-unresolved", "{host} does not resolve from {pod}{said}")
 OTHERS_RESOLVE = note("other-names-resolve", "{other} resolves from {pod}")
+NEAR_AZURE = note(
+    "registry-name-near", "{host} is no name that Azure's registries have: perhaps {meant} is meant"
+)
 NONE_RESOLVE = note("no-name-resolves", "{other} does not resolve from {pod} either")
 PRIVATE = note("registry-address-private", "{host} resolves to the private address {address}")
 PUBLIC = note("registry-address-public", "{host} resolves to the public address {address}")
@@ -172,6 +175,8 @@ def dns(path: Path, wire: Wire, target: Target) -> Looking[Resolution | None]:
         asking.refuse_blind(answer, path.begins)
         yield UNRESOLVED(host=path.host, pod=path.begins, said=_resolver_says(answer, path.host))
         yield from _other_name(path, wire, target)
+        if meant := near_acr(path.name):
+            yield NEAR_AZURE(host=path.host, meant=meant)
         return None
     private = asking.is_private(answer.addresses)
     if answer.addresses and all(":" in address for address in answer.addresses):
@@ -498,7 +503,17 @@ CHECKS = (
         "registry-dns",
         "the registry's name resolves",
         dns,
-        sees=(UNRESOLVED, OTHERS_RESOLVE, NONE_RESOLVE, PRIVATE, PUBLIC, PRIVATE_LINK, ONLY_IPV6, FROM_HERE),
+        sees=(
+            UNRESOLVED,
+            OTHERS_RESOLVE,
+            NONE_RESOLVE,
+            NEAR_AZURE,
+            PRIVATE,
+            PUBLIC,
+            PRIVATE_LINK,
+            ONLY_IPV6,
+            FROM_HERE,
+        ),
         each=Path,
         asks=asking.EXEC,
     ),

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ CLOUDS = (
 NAMES = tuple(cloud.name for cloud in CLOUDS)
 
 
+ALIKE = 0.85
+"""Above this likeness (0 to 1) a suffix was probably meant to be an Azure registry's."""
+
+
 def cloud_of(name: str = "", registry: str = "") -> Cloud:
     """Give the cloud by its name, else by the registry's suffix, else the public one."""
     for cloud in CLOUDS:
@@ -69,6 +74,18 @@ def is_acr(host: str) -> bool:
     """Tell whether a text is the login server of an Azure container registry: a host name, nothing more."""
     name = re.fullmatch(r"[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)*?\.(azurecr\.[a-z]+)", host)
     return name is not None and any(name[1] == cloud.registry_suffix for cloud in CLOUDS)
+
+
+def near_acr(host: str) -> str:
+    """Give the login server that a misspelt one was probably meant to be; empty where it is none, or one as it is."""
+    label, _, rest = host.partition(".")
+    if is_acr(host):
+        return ""
+    likeness = {
+        cloud.registry_suffix: SequenceMatcher(None, rest, cloud.registry_suffix).ratio() for cloud in CLOUDS
+    }
+    suffix = max(likeness, key=lambda item: likeness[item])
+    return f"{label}.{suffix}" if likeness[suffix] >= ALIKE else ""
 
 
 def layer_host(host: str) -> str:

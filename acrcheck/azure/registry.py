@@ -240,6 +240,8 @@ def artifact_of(response: Response) -> str:
     said = said or next(iter(types), "no config")
     names = (name for word, name in ARTIFACTS.items() if any(word in item for item in (*types, *layers)))
     name = next(names, "")
+    if response.json() is None:
+        said = f"{said}, which is no JSON object"
     return f"{name} ({said})" if name else said
 
 

@@ -56,6 +56,13 @@ SCENARIOS = (
         unmended="only a person knows the name that was meant",
     ),
     Scenario(
+        "registry-suffix-misspelt",
+        "registry-name-wrong",
+        "the domain of Azure's registries is misspelt",
+        Faulty(faults.target(image=f"labreg.azureacr.io/{REPOSITORY}:{TAG}")),
+        unmended="only a person can correct the reference",
+    ),
+    Scenario(
         "no-dns",
         "node-dns-broken",
         "no name resolves from the pods",

@@ -15,8 +15,18 @@ from acrcheck.api import (
 )
 from acrcheck.azure import registry as acr
 from acrcheck.azure.image import parse_image
-from acrcheck.facts import Image, Keyring, NamedSecret, PullSecret
-from checks.given import given, here
+from acrcheck.facts import (
+    AccessToken,
+    Challenged,
+    Claim,
+    Image,
+    Keyring,
+    Manifest,
+    NamedSecret,
+    PullSecret,
+    Route,
+)
+from checks.given import given, here, verdict
 from checks.pull import CHECKS, images, keyring, pull_secret, secret_names
 from tests.checks.looking import (
     NAMESPACE,
@@ -275,6 +285,47 @@ def given_credential(**changed: Any) -> Looking[Any]:
     return given(Target(image=REFERENCE, credential=held), Clock())
 
 
+def trying(
+    username: str = "puller",
+    *,
+    scheme: str = "bearer",
+    token: bool = True,
+    came: bool = True,
+    **held: Any,
+) -> Looking[None]:
+    """Say what trying a credential came to."""
+    target = Target(
+        image=REFERENCE,
+        credential={"username": username, "password": HANDLE, "claims": {}, "remarks": []} | held,
+    )
+    rings = look(given(target, Clock()))[1]
+    (path,) = look(here(target))[1]
+    assert rings is not None
+    (ring,) = rings
+    way = Route(path, ring.image.reference, ring.credentials)
+    tokens = ((Claim(way).subject, AccessToken("<jwt:a>", frozenset({"pull"}))),) if token else ()
+    images = ((way.subject, Manifest("sha256:m", (), ())),) if came else ()
+    asked = Each(
+        ((path.subject, Challenged(HOST, f"https://{HOST}/oauth2/token", scheme)),) if scheme else ()
+    )
+    return verdict(rings, Each(((way.subject, way),)), asked, Each(tokens), Each(images), target)
+
+
+@pytest.mark.parametrize(
+    ("looking", "seen"),
+    [
+        (trying, "credential-good"),
+        (lambda: trying(came=False), "credential-good-without-image"),
+        (lambda: trying(token=False), "credential-without-token"),
+        (lambda: trying(scheme=""), "credential-not-tried"),
+        (lambda: trying(scheme="none"), "credential-not-tried"),
+    ],
+)
+def test_what_trying_a_credential_came_to_is_one_sentence(looking: Any, seen: str) -> None:
+    """Good only where the registry asked for it and let it pull."""
+    assert sight(looking()) == [seen]
+
+
 @pytest.mark.parametrize(
     ("username", "where"),
     [
@@ -284,12 +335,11 @@ def given_credential(**changed: Any) -> Looking[Any]:
     ],
 )
 def test_where_the_end_of_a_given_credential_can_be_read_is_told(username: str, where: str) -> None:
-    """The registry itself does not say."""
-    (seen,), rings = look(given_credential(username=username))
-    (ring,) = rings
-
+    """The registry itself does not say; a token does."""
+    (seen,), _ = look(trying(username))
     assert where in seen.text
-    assert ring.credentials[0].username == username
+    (seen,), _ = look(trying(acr.NULL_GUID, claims={"exp": 1_793_624_400}))
+    assert seen.text.endswith("until 2026-11-02T13:00:00Z")
 
 
 def test_a_given_token_says_when_it_ends() -> None:

@@ -298,6 +298,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("registry-dns", "registry-unresolved"): lambda: resolving(UNRESOLVED, UNRESOLVED),
     ("registry-dns", "other-names-resolve"): lambda: resolving(UNRESOLVED, Resolved(("20.190.0.1",))),
     ("registry-dns", "no-name-resolves"): lambda: resolving(UNRESOLVED, UNRESOLVED),
+    ("registry-dns", "registry-name-near"): lambda: dns(
+        path(host="acme.azureacr.io"), wire(UNRESOLVED, UNRESOLVED), Target()
+    ),
     ("registry-dns", "registry-address-private"): lambda: resolving(Resolved(("10.1.0.4",))),
     ("registry-dns", "registry-address-public"): lambda: resolving(Resolved(("20.62.128.1",))),
     ("registry-dns", "registry-has-private-endpoint"): lambda: resolving(

@@ -134,6 +134,7 @@ class Stage:
             json.dumps(_list_of_objects(place)): "objects",
             "deployment/coderd": "workload",
             "pulling": "service_account",
+            "default": "account",
             "coder-binding": "binding_name",
             "10.244.1.7": "pod_ip",
             "20.81.44.7": "ip",

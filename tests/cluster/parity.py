@@ -149,6 +149,7 @@ UNSTAGED = {
         ),
         "the registry behind the simulated front knows no locks, no quarantine and nothing that is deleted",
     ),
+    "registry-suffix-misspelt": PULLED,
     **dict.fromkeys(
         ("registry-firewall-unread", "public-access-disabled-unread"),
         "the same where the settings may be read is staged",

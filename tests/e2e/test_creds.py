@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from acrcheck.lab.tokens import HmacSigner, encode
 from tests.e2e.command import call
 from tests.unit.loopback import Asked, Authority, Served, answer, serve
 
+NULL = "00000000-0000-0000-0000-000000000000"
 USER, PASSWORD = "puller", "canary-9f3c2a7e51"
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
 DIGEST = f"sha256:{hashlib.sha256(CONFIG).hexdigest()}"
@@ -101,7 +103,36 @@ def test_until_when_it_is_good_is_said(tmp_path: Path) -> None:
         environ["ACRCHECK_PASSWORD"] = PASSWORD
         done = call("creds", f"127.0.0.1:{served.port}/team/app:1", "--username", USER, **environ)
 
-    assert done.stdout.endswith("until when a user name and password is good: whoever issued it knows\n")
+    assert done.stdout.endswith(
+        f"good: 127.0.0.1:{served.port} lets puller (user name and password) pull from team/app; until when, the "
+        "registry does not say of a user name and password: whoever issued it knows\n"
+    )
+
+
+def test_what_is_not_good_is_said_in_the_last_line(tmp_path: Path) -> None:
+    """As far as is known: one that is refused, and one that nobody asked for."""
+    with registry(tmp_path, "metadata_read") as (served, environ):
+        where = f"127.0.0.1:{served.port}/team/app:1"
+        refused = call("creds", where, "--username", USER, ACRCHECK_PASSWORD=PASSWORD, **environ)
+    untried = call("creds", where, "--username", USER, ACRCHECK_PASSWORD=PASSWORD, **environ)
+
+    last = [done.stdout.splitlines()[-1] for done in (refused, untried)]
+    assert last[0].startswith(f"not good, as far as is known: 127.0.0.1:{served.port} gave puller")
+    assert last[1].startswith("not known whether puller (user name and password) is good")
+    assert (refused.returncode, untried.returncode) == (1, 1)
+
+
+def test_until_when_a_token_is_good_is_read_from_it(tmp_path: Path) -> None:
+    """A registry's refresh token has an end: one that has come is named, and nothing else is supposed."""
+    now = int(time.time())
+    token = encode(HmacSigner(b"loopback"), {"iat": now - 86_400, "exp": now - 75_600})
+    with registry(tmp_path, "pull") as (served, environ):
+        environ |= {"ACRCHECK_PASSWORD": token}
+        done = call(
+            "creds", f"127.0.0.1:{served.port}/team/app:1", "--username", NULL, "-o", "json", **environ
+        )
+
+    assert [cause["id"] for cause in json.loads(done.stdout)["causes"]] == ["registry-credential-stale"]
 
 
 def test_in_full_the_layers_come_whole(tmp_path: Path) -> None:

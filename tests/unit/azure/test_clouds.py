@@ -2,7 +2,7 @@
 
 import pytest
 
-from acrcheck.azure.clouds import CLOUDS, NAMES, cloud_of, is_acr, layer_host
+from acrcheck.azure.clouds import CLOUDS, NAMES, cloud_of, is_acr, layer_host, near_acr
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,22 @@ def test_nothing_else_is_a_login_server(host: str) -> None:
 def test_the_host_of_layers_is_told(host: str, what: str) -> None:
     """In each cloud by its own suffixes."""
     assert layer_host(host) == what
+
+
+@pytest.mark.parametrize(
+    ("host", "meant"),
+    [
+        ("acme.azureacr.io", "acme.azurecr.io"),
+        ("acme.azurcr.io", "acme.azurecr.io"),
+        ("acme.azurecr.com", "acme.azurecr.io"),
+        ("acme-a1b2.azureacr.us", "acme-a1b2.azurecr.us"),
+        ("acme.azurecr.io", ""),
+        ("harbor.example", ""),
+        ("docker.io", ""),
+        ("localhost", ""),
+        ("", ""),
+    ],
+)
+def test_a_misspelt_login_server_leads_to_the_one_that_was_meant(host: str, meant: str) -> None:
+    """Only where the domain is nearly that of Azure's registries, and is not."""
+    assert near_acr(host) == meant

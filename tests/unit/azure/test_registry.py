@@ -207,7 +207,7 @@ def test_any_error_is_read(body: Any) -> None:
         ({"artifactType": "application/vnd.acme"}, "", "application/vnd.acme"),
         ({"schemaVersion": 1, "fsLayers": []}, "", SCHEMA_1),
         ({}, "", "no config"),
-        ([], "text/html; charset=utf-8", "text/html"),
+        ([], "text/html; charset=utf-8", "text/html, which is no JSON object"),
     ],
 )
 def test_what_is_stored_beside_images_is_named(body: Any, kind: str, said: str) -> None:
