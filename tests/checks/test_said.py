@@ -28,6 +28,12 @@ def named(text: str) -> list[str]:
     [
         (NO_METADATA, "We use Calico network policies.", "imds-blocked-by-network-policy"),
         (PUBLIC_ENDED, "All outbound traffic goes through an Azure Firewall.", "egress-blocked"),
+        (
+            "unauthorized: authentication required",
+            "Login Succeeded, docker pull works; it began after updating.",
+            "client-regression",
+        ),
+        ("AADSTS90002: Tenant 'a' not found.", "az cloud set --name AzureUSGovernment", "wrong-cloud"),
         (ENDED, "The private DNS zone is shared with another cluster.", "private-endpoint-dns"),
         (ENDED, "There have been no changes on our side, and the status page is green.", "service-incident"),
         (
@@ -65,6 +71,13 @@ def test_what_a_person_says_counts(text: str, said: str, cause: str) -> None:
         ("AZURE_FEDERATED_TOKEN_FILE variable is not set", "wi-pod-label-missing"),
         ("An error response is received from the docker registry 'index.docker.io'", "dockerhub-rate-limit"),
         ("Tunnel connection failed: 407 Proxy Authentication Required", "proxy-required"),
+        ('Failed to apply default image tag "demo.azurecr.io/Web": it is odd', "invalid-image-reference"),
+        ("Error: connect ETIMEDOUT 20.1.2.3:443", "egress-blocked"),
+        ("Error: connect ETIMEDOUT 10.1.2.3:443", "private-endpoint-unreachable"),
+        (
+            "reading manifest 1 in demo.azurecr.io/web: unauthorized: authentication required",
+            "registry-credential-not-sent",
+        ),
         ("AADSTS700027: invalid signature. Thumbprint of key used by client: 'A1'", "sp-secret-invalid"),
     ],
 )
