@@ -16,7 +16,7 @@ ROLLOUT = ("rollout-incomplete",)
 OWNERS = "the image is the registry owner's"
 NETWORK = "the network is not the cluster's to change"
 NODES_OWN = "the nodes' identity and its roles are not the cluster's to change"
-NOBODY = (*NO_CREDENTIAL, "node-bootstrapped-without-identity")
+NOBODY = (*NO_CREDENTIAL, "no-acrpull-role", "node-bootstrapped-without-identity")
 """What an anonymous 401 does not tell apart."""
 KEPT = ("image-only-on-nodes",)
 """What a pull that fails is for pods that have their image already."""
