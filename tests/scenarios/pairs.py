@@ -148,6 +148,7 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "without metadata_read the registry does not say what it keeps",
+        ("no-metadata-read",),
         (
             "image-in-quarantine",
             "digest-in-quarantine",
@@ -155,7 +156,6 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "replica-behind",
             "replica-behind-read",
         ),
-        ("no-metadata-read",),
     ),
     (
         "the private address makes it the way to a private endpoint",
