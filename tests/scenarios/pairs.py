@@ -132,14 +132,45 @@ MADE_ANOTHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
     (
         "the name of the registry itself leads to the private endpoint again",
-        ("registry-firewall", "private-endpoint-unlinked-seen"),
+        (
+            "registry-firewall",
+            "registry-firewall-unread",
+            "public-access-disabled-unread",
+            "private-endpoint-unlinked-seen",
+        ),
         ("data-endpoint-unlinked",),
+    ),
+    (
+        "public access is off: nobody is let in, whatever the rules are",
+        ("registry-firewall",),
+        ("public-access-disabled", "private-endpoint-unlinked", "private-endpoint-unlinked-seen"),
+    ),
+    (
+        "with the roles that are left the identity does not see how the registry is set up",
+        (
+            "no-role",
+            "role-too-new",
+            "role-for-the-kubelet",
+            "role-for-other-repositories",
+            "no-metadata-read",
+        ),
+        ("public-access-disabled",),
+    ),
+    (
+        "with the role that is left the identity does not see how the registry is set up",
+        ("public-access-disabled",),
+        ("tag-deleted", "replica-behind"),
+    ),
+    (
+        "without a subscription nothing shows how the registry is set up",
+        ("no-subscription",),
+        ("public-access-disabled", "replica-behind-read"),
     ),
     ("without a subscription nothing shows the registry's mode", ("abac-read",), ("no-subscription",)),
     (
         "the tag is pushed anew, and leads to another manifest than the one that is held back",
         ("platform-missing",),
-        ("image-in-quarantine", "replica-behind", "replica-behind-read"),
+        ("image-in-quarantine", "image-read-disabled", "replica-behind", "replica-behind-read"),
     ),
     (
         "the identity may not see any more what was deleted, and a tag that is gone is not behind",
