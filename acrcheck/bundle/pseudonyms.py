@@ -24,9 +24,10 @@ RETIRED = "192.88.99."
 """Nobody's addresses any more (RFC 7526), and not private: they stand for public ones."""
 WORD = re.compile(rf"{TOKEN.pattern}|[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 HOST = re.compile(
-    r"(?<![\w.-])([a-z0-9][a-z0-9-]{2,62})\.(?:[a-z0-9-]+\.data\.|privatelink\.)?azurecr\.[a-z]{2}\b",
+    r"(?<![\w.-])([a-z0-9][a-z0-9-]{2,62})\.(?:[a-z0-9-]+\.data\.|privatelink\.)?az[a-z]{2,8}cr\.[a-z]{2,4}\b",
     re.IGNORECASE,
 )
+"""Registries of Azure, by their domain or one that was nearly written like it."""
 AZURE_HOST = re.compile(
     r"(?<![\w.-])([a-z0-9][a-z0-9-]{2,62})(?:\.[a-z0-9-]+){0,3}\."
     r"(?:azmk8s\.io|(?:blob|queue|table|file|vault|database|servicebus)\.(?:core\.)?(?:azure|windows)\.net)\b",
@@ -102,7 +103,7 @@ class Pseudonyms:
             return {"ip": sorted(addresses), "name": sorted(self._given - addresses)}
 
     def _learn_text(self, text: str) -> None:
-        if "azurecr." in text.lower():
+        if "cr." in text.lower():
             for found in HOST.finditer(text):
                 self._add(found[1], "registry")
         if "azmk8s.io" in text or ".net" in text:
