@@ -30,6 +30,14 @@ def no_image(world: World) -> None:
     world.target = replace(world.target, image="")
 
 
+def unnamed(world: World) -> None:
+    """The registry that is there, as Azure says, has no name in the DNS."""
+    host = world.registry.login_server
+    _, _, path = world.target.image.partition("/")
+    world.target = replace(world.target, image=f"{host}/{path}", registry="")
+    del world.network.names[host]
+
+
 @dataclass(frozen=True)
 class Twin:
     """The lab's scenario that is the same world as a staged one.
@@ -76,7 +84,7 @@ TWINS = {
     "stale-on-one-node": Twin(
         "imds-stale", TWO, "the lab has a third node where the stage puts both nodes into one scale set"
     ),
-    "registry-unknown": Twin("registry-misspelt", (by_hand, ONE)),
+    "registry-unknown": Twin("registry-misspelt", (by_hand, ONE, unnamed)),
 }
 """Of the staged worlds that are mended, by their names."""
 
