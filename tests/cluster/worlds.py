@@ -184,6 +184,15 @@ def excepted(place: Place) -> None:
 # -- other kinds of workload -------------------------------------------------------------------------------
 
 
+READY = {
+    "Deployment": "readyReplicas",
+    "StatefulSet": "readyReplicas",
+    "DaemonSet": "numberReady",
+    "Job": "ready",
+}
+"""Where each kind of workload counts its pods that are ready."""
+
+
 def of(kind: str, *, labelled: bool = True) -> Act:
     """Objects for the label, and pods of a workload of this kind, with the label or without."""
 
@@ -197,10 +206,11 @@ def of(kind: str, *, labelled: bool = True) -> Act:
         spec["terminationGracePeriodSeconds"] = 1
         spec["containers"][0]["command"] = ["sleep", "infinity"]
         place.make(item)
-        number = 1 if kind == "Pod" else 2
-        ready = "{range .items[*]}{.status.containerStatuses[0].ready} {end}"
-        words = ("get", "pods", "-l", "app=worker", "-o", f"jsonpath={ready}")
-        place.cluster.wait("the pods", lambda: place.kubectl(*words).split() == number * ["true"])
+        # The controllers count the pods some time after the kubelets say that they are ready.
+        ready = "containerStatuses[0].ready" if kind == "Pod" else READY[kind]
+        words = ("get", f"{kind.lower()}/worker", "-o", f"jsonpath={{.status.{ready}}}")
+        counted = "true" if kind == "Pod" else "2"
+        place.cluster.wait("the pods", lambda: place.kubectl(*words) == counted)
 
     return stage
 
