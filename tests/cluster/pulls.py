@@ -31,6 +31,7 @@ FORBIDDEN = "403 Forbidden"
 NO_CREDENTIAL = frozenset(
     {
         "registry-credential-not-sent",
+        "no-acrpull-role",
         "pull-secret-malformed",
         "pull-secret-missing",
         "pull-secret-wrong-registry",
@@ -588,7 +589,7 @@ PULLS = (
         "acrpull-ignored-abac",
         ANONYMOUS,
         alter=_abac,
-        equals=NO_CREDENTIAL | {"no-acrpull-role", "role-propagation-delay", "tenant-mismatch"},
+        equals=NO_CREDENTIAL | {"role-propagation-delay", "tenant-mismatch"},
         mend=_let_in,
         why="the roles are not the cluster's to change",
     ),
