@@ -205,6 +205,15 @@ def of(kind: str, *, labelled: bool = True) -> Act:
         spec = item["spec"] if kind == "Pod" else item["spec"]["template"]["spec"]
         spec["terminationGracePeriodSeconds"] = 1
         spec["containers"][0]["command"] = ["sleep", "infinity"]
+        # A Job's pods are not spread by themselves, and the lab's are on both nodes.
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": {"matchLabels": {"app": "worker"}},
+            }
+        ]
         place.make(item)
         # The controllers count the pods some time after the kubelets say that they are ready.
         ready = "containerStatuses[0].ready" if kind == "Pod" else READY[kind]
