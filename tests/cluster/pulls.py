@@ -201,7 +201,8 @@ def _secret(
         role=False,
         secret=True,
         equals=equals,
-        beside=SENT if said == REFUSED else frozenset(),
+        # The kubelet may have tried without a credential too, before the event that is looked at.
+        beside=SENT | NO_CREDENTIAL if said == REFUSED else frozenset(),
         issue=issue,
     )
 
