@@ -94,10 +94,11 @@ def settings(
     if pulls:
         yield from _of_content(azure, resource, told)
         return
-    yield from _of_access(path.host, told)
+    access = tuple(_of_access(path.host, told))
+    yield from access
     # Whom the registry lets in is known of each pull from it that failed, whoever tried it.
     for image in (item for item in wanted if item.reference and item.reference.host == path.host):
-        yield from (seen.on(image.subject) for seen in _of_access(path.host, told))
+        yield from (seen.on(image.subject) for seen in access)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the registry keeps of an image that it does not give out: quarantine, locks, deleted tags, replicas behind."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -128,7 +128,7 @@ class _Asker:
         return (answer.json() or {}) if answer.status == OK else {}
 
 
-def _kept(asker: _Asker, status: int) -> Any:
+def _kept(asker: _Asker, status: int) -> Generator[Observation, None, bool]:
     """Look at what the registry keeps of tag and manifest; gives whether that says why the image is not given out."""
     image, host = asker.image, asker.client.path.host
     tagged = asker.get(acr.tag_request(host, image.repository, image.tag)) if image.tag else {}

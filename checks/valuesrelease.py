@@ -31,7 +31,7 @@ from .release import (
     state,
     status_of,
 )
-from .workload import refuse_unknown_namespace
+from .workload import list_where_permitted, refuse_unknown_namespace
 
 MOST_READ = 50
 """Releases that are read to find the one of Coder's chart."""
@@ -73,12 +73,8 @@ def kept(cluster: Cluster, target: Target) -> Looking[ChartValues]:
 
 def _listed(cluster: Cluster, target: Target) -> tuple[str, Secrets]:
     """List the releases' Secrets by release: of the namespace given, else of all, else where the context points."""
-    place = target.namespace
     labels = f"owner=helm,name={target.release}" if target.release else "owner=helm"
-    answer = cluster.list(SECRETS, place, labels, metadata_only=True)
-    if answer.too_wide and not place:
-        place = target.context_namespace or "default"
-        answer = cluster.list(SECRETS, place, labels, metadata_only=True)
+    place, answer = list_where_permitted(cluster, target, SECRETS, labels, metadata_only=True)
     found: Secrets = defaultdict(list)
     for item in answer.items():
         if revision(item):

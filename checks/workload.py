@@ -215,11 +215,7 @@ def _controller(item: object) -> dict[str, Any]:
 def _discovered(cluster: Cluster, target: Target) -> dict[str, Any]:
     """Look for Coder's control plane: in the namespace given, else in all, else where the context points."""
     labels = f"{CODER} in ({','.join(CODER_NAMES)})"
-    answer = cluster.list(DEPLOYMENTS, target.namespace, labels)
-    place = target.namespace
-    if answer.too_wide and not place:
-        place = target.context_namespace or "default"
-        answer = cluster.list(DEPLOYMENTS, place, labels)
+    place, answer = list_where_permitted(cluster, target, DEPLOYMENTS, labels)
     found = answer.items()
     if not found:
         # The chart puts the label on the pods; not every version puts it on the Deployment too.
@@ -251,6 +247,18 @@ def _candidate(item: dict[str, Any]) -> str:
     said = [f"release {release}"] if release else []
     said += ["satellite"] if _is_satellite(item) else []
     return f"{namespace(item)}/deployment/{name(item)}" + (f" ({', '.join(said)})" if said else "")
+
+
+def list_where_permitted(
+    cluster: Cluster, target: Target, resource: Resource, labels: str, *, metadata_only: bool = False
+) -> tuple[str, Answer]:
+    """List what has these labels: in the namespace given, else in all, else where the context points."""
+    place = target.namespace
+    answer = cluster.list(resource, place, labels, metadata_only=metadata_only)
+    if answer.too_wide and not place:
+        place = target.context_namespace or "default"
+        answer = cluster.list(resource, place, labels, metadata_only=metadata_only)
+    return place, answer
 
 
 def refuse_unknown_namespace(cluster: Cluster, target: Target, wanted: str) -> None:

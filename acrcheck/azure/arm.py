@@ -18,25 +18,29 @@ PAGES = 20
 def subscriptions_request(cloud: Cloud, token: str, link: str = "") -> Request:
     """Ask for the first page, or for the one a nextLink names."""
     url = link or f"{cloud.arm}/subscriptions?api-version={API_VERSION}"
-    return Request("GET", url, headers=(("Accept", "application/json"),), bearer=token, seconds=15.0)
+    return _get(url, token)
 
 
 def registries_request(cloud: Cloud, token: str, subscription: str) -> Request:
     """Ask for the ids of a subscription's registries, as `az acr` does to find one."""
     kind = quote(f"resourceType eq '{REGISTRY_TYPE}'")
     url = f"{cloud.arm}/subscriptions/{quote(subscription, safe='')}/resources?$filter={kind}&api-version=2021-04-01"
-    return Request("GET", url, headers=(("Accept", "application/json"),), bearer=token, seconds=15.0)
+    return _get(url, token)
 
 
 def registry_request(cloud: Cloud, token: str, resource_id: str) -> Request:
     """Ask for one registry, by its id (learn.microsoft.com, Registries - Get)."""
     url = f"{cloud.arm}{quote(resource_id)}?api-version={REGISTRY_API_VERSION}"
-    return Request("GET", url, headers=(("Accept", "application/json"),), bearer=token, seconds=15.0)
+    return _get(url, token)
 
 
 def replications_request(cloud: Cloud, token: str, resource_id: str) -> Request:
     """Ask in which regions a registry is (learn.microsoft.com, Replications - List)."""
     url = f"{cloud.arm}{quote(resource_id)}/replications?api-version={REGISTRY_API_VERSION}"
+    return _get(url, token)
+
+
+def _get(url: str, token: str) -> Request:
     return Request("GET", url, headers=(("Accept", "application/json"),), bearer=token, seconds=15.0)
 
 

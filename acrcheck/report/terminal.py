@@ -120,8 +120,9 @@ class _Terminal:
         yield from self._waivers()
         if self.report.interrupted:
             yield from self.page.prose("interrupted: what had not finished is unknown", 0)
-        yield from self._next()
-        yield self._last()
+        causes = root_causes(self.report)
+        yield from self._next(causes)
+        yield self._last(causes)
 
     def _rows(self, category: str) -> list[_Row]:
         """Put the results of a category that say the same together."""
@@ -318,20 +319,18 @@ class _Terminal:
                 first, *more = self.page.prose(text, self.page.margin)
                 yield from [self.page.mark(Status.WARN) + first[self.page.margin :], *more]
 
-    def _next(self) -> Iterator[str]:
+    def _next(self, causes: tuple[tuple[Finding, ...], ...]) -> Iterator[str]:
         """Say once more what to do first: where a report is long, its end is all that is on the screen."""
-        for group in root_causes(self.report)[:NEXT]:
+        for group in causes[:NEXT]:
             if parts := _first(_offers(group[0], group, "")):
                 yield from self.page.prose(f"next, for {_alternatives(group)}:", 0)
                 for part in parts:
                     yield from part.show(self.page, 0)
 
-    def _last(self) -> str:
+    def _last(self, groups: tuple[tuple[Finding, ...], ...]) -> str:
         """Count, and name the root cause, in a form that a script may search for."""
         report = self.report
-        causes = ", ".join(
-            " or ".join(finding.cause.id for finding in group) for group in root_causes(report)
-        )
+        causes = ", ".join(" or ".join(finding.cause.id for finding in group) for group in groups)
         blocked = sum(1 for result in report.results if result.blocked_by and not result.waivers)
         warnings = report.count(Status.WARN)
         waived = sum(bool(result.waivers) for result in report.results)
@@ -361,14 +360,18 @@ def _alike(group: tuple[Finding, ...], count: int) -> str:
     same = len({finding.confidence for finding in group}) == 1
     names = [item.cause.id if same else f"{item.cause.id} {item.confidence:.2f}" for item in group[:count]]
     left = len(group) - count
-    others = f", or {left} other{'s' if left > 1 else ''} {ALL_SHOWN}" if left else ""
+    others = f", {_others(left)} {ALL_SHOWN}" if left else ""
     return f"could be{f', {group[0].confidence:.2f} each' if same else ''}: {', '.join(names)}{others}"
 
 
 def _alternatives(group: tuple[Finding, ...]) -> str:
     """Name the first of the causes that may be, and count the others: the last line names them all."""
-    others = len(group) - 1
-    return group[0].cause.id + (f" or {others} other{'s' if others > 1 else ''}" if others else "")
+    left = len(group) - 1
+    return group[0].cause.id + (f" {_others(left)}" if left else "")
+
+
+def _others(count: int) -> str:
+    return f"or {count} other{'s' if count > 1 else ''}"
 
 
 def _meanings(group: tuple[Finding, ...], verbose: int) -> list[Part]:

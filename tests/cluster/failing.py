@@ -137,6 +137,7 @@ class Stage:
         outcome.said = place.said()
         pull.meanwhile(place)
         outcome.run = self._product.run(self._cluster, place.namespace, "-n", place.namespace)
+        outcome.said = list(dict.fromkeys([*outcome.said, *place.said()]))
         outcome.today = self._tools.ask(place.registry, place.host)
         pull.issue(place)
         if outcome.named:

@@ -201,8 +201,7 @@ def _secret(
         role=False,
         secret=True,
         equals=equals,
-        # The kubelet may have tried without a credential too, before the event that is looked at.
-        beside=SENT | NO_CREDENTIAL if said == REFUSED else frozenset(),
+        beside=SENT if said == REFUSED else frozenset(),
         issue=issue,
     )
 

@@ -254,36 +254,26 @@ MADE_OF_TEMPLATES = (
     resources.JOBS,
 )
 TWO_NODES = "the lab has a third node"
+
+
+def _worker(scenario: str, kind: str) -> Seen:
+    """A workload of a kind; one without the label is told that it should have an identity."""
+    labelled = not scenario.endswith("-label-missing")
+    flags = named(kind) if labelled else named_with_identity(kind)
+    size = TWO_NODES if kind == "DaemonSet" else ""
+    return Seen(scenario, of(kind, labelled=labelled), flags, (of_public_image,), other_size=size)
+
+
 KINDS = (
     Seen("deployment", of("Deployment", labelled=False), named("Deployment"), (of_public_image,)),
     *(
-        Seen(
-            scenario,
-            of(kind),
-            named(kind),
-            (of_public_image,),
-            other_size=TWO_NODES if kind == "DaemonSet" else "",
-        )
+        _worker(f"{scenario}{missing}", kind)
+        for missing in ("", "-label-missing")
         for scenario, kind in (
             ("statefulset", "StatefulSet"),
             ("daemonset", "DaemonSet"),
             ("job", "Job"),
             ("bare-pod", "Pod"),
-        )
-    ),
-    *(
-        Seen(
-            scenario,
-            of(kind, labelled=False),
-            named_with_identity(kind),
-            (of_public_image,),
-            other_size=TWO_NODES if kind == "DaemonSet" else "",
-        )
-        for scenario, kind in (
-            ("statefulset-label-missing", "StatefulSet"),
-            ("daemonset-label-missing", "DaemonSet"),
-            ("job-label-missing", "Job"),
-            ("bare-pod-label-missing", "Pod"),
         )
     ),
 )
